@@ -1,0 +1,202 @@
+//! Cryptography behind one trait, so that primitives can change without touching the protocol.
+//!
+//! This module owns the interface and the names of algorithms; `rustcrypto` is the default provider, and
+//! `schedule12` the DTLS 1.2 key schedule. Nothing here knows records, flights or time.
+
+use core::fmt::Debug;
+use std::sync::Arc;
+
+use rand_core::Rng;
+use rustls_pki_types::{PrivateKeyDer, SignatureVerificationAlgorithm};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// Hash functions of the supported cipher suites.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HashAlgorithm {
+    /// SHA-256, 32 bytes.
+    Sha256,
+    /// SHA-384, 48 bytes.
+    Sha384,
+}
+
+impl HashAlgorithm {
+    /// Length of the output in bytes.
+    pub const fn output_len(self) -> usize {
+        match self {
+            Self::Sha256 => 32,
+            Self::Sha384 => 48,
+        }
+    }
+}
+
+/// AEADs of the supported cipher suites. Every nonce is 12 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AeadAlgorithm {
+    /// AES-128 in Galois/Counter mode, 16-byte tag (RFC 5288).
+    Aes128Gcm,
+    /// AES-256 in Galois/Counter mode, 16-byte tag (RFC 5288).
+    Aes256Gcm,
+    /// ChaCha20 with Poly1305, 16-byte tag (RFC 7905).
+    ChaCha20Poly1305,
+    /// AES-128 in CCM mode, 16-byte tag (RFC 6655).
+    Aes128Ccm,
+    /// AES-128 in CCM mode, 8-byte tag (RFC 6655).
+    Aes128Ccm8,
+}
+
+impl AeadAlgorithm {
+    /// Length of the key in bytes.
+    pub const fn key_len(self) -> usize {
+        match self {
+            Self::Aes128Gcm | Self::Aes128Ccm | Self::Aes128Ccm8 => 16,
+            Self::Aes256Gcm | Self::ChaCha20Poly1305 => 32,
+        }
+    }
+
+    /// Length of the authentication tag in bytes.
+    pub const fn tag_len(self) -> usize {
+        match self {
+            Self::Aes128Ccm8 => 8,
+            _ => 16,
+        }
+    }
+}
+
+/// Groups for ephemeral key exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// X25519 (RFC 7748).
+    X25519,
+    /// NIST P-256, uncompressed points.
+    Secp256r1,
+}
+
+/// Signature schemes, by the code points of RFC 8446 §4.2.3, which DTLS 1.2 shares as hash and signature bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignatureScheme {
+    /// ECDSA on P-256 with SHA-256, 0x0403.
+    EcdsaSecp256r1Sha256,
+    /// Ed25519, 0x0807.
+    Ed25519,
+    /// RSASSA-PSS with SHA-256 and an rsaEncryption key, 0x0804. Verification only.
+    RsaPssRsaeSha256,
+    /// RSASSA-PKCS1-v1_5 with SHA-256, 0x0401. Verification only.
+    RsaPkcs1Sha256,
+}
+
+/// Why a primitive said no. Says nothing about the bytes that were refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CryptoError {
+    /// A record or signature did not verify.
+    BadTagOrSignature,
+    /// A peer's public key is not a valid point, or the shared secret would be zero (RFC 7748 §6.1, RFC 8422 §5.11).
+    BadPublicKey,
+    /// A private key or certificate could not be read, or is of an unsupported kind.
+    BadKey,
+    /// A key, nonce or buffer has a length that the algorithm does not take.
+    BadLength,
+}
+
+/// Bytes that are wiped when dropped and never printed.
+#[derive(Clone, Default, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+pub struct Secret(Vec<u8>);
+
+impl Secret {
+    /// Takes ownership of secret bytes.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, for use in a primitive.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Debug for Secret {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Secret({} bytes)", self.0.len())
+    }
+}
+
+/// Output of a hash or MAC: up to 48 bytes without allocation.
+#[derive(Clone, Copy, PartialEq, Eq, Zeroize)]
+pub struct Digest {
+    bytes: [u8; 48],
+    len: u8,
+}
+
+impl Digest {
+    /// Copies the output of a hash or MAC; at most 48 bytes are kept.
+    pub fn new(output: &[u8]) -> Self {
+        let len = output.len().min(48);
+        let mut bytes = [0; 48];
+        bytes[..len].copy_from_slice(&output[..len]);
+        Self { bytes, len: len as u8 }
+    }
+}
+
+impl AsRef<[u8]> for Digest {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
+impl Debug for Digest {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Digest({} bytes)", self.len)
+    }
+}
+
+/// A running hash.
+pub trait Hash: Debug + Send + Sync {
+    /// Adds bytes.
+    fn update(&mut self, bytes: &[u8]);
+    /// The hash of everything added so far; more can be added after.
+    fn current(&self) -> Digest;
+    /// An independent copy.
+    fn fork(&self) -> Box<dyn Hash>;
+}
+
+/// A keyed AEAD.
+pub trait Aead: Debug + Send + Sync {
+    /// Encrypts `buffer[start..]` in place and appends the tag.
+    fn seal(&self, nonce: &[u8; 12], aad: &[u8], buffer: &mut Vec<u8>, start: usize) -> Result<(), CryptoError>;
+    /// Checks the tag at the end of `buffer`, decrypts in place, and returns the plaintext's length.
+    /// On error the buffer holds nothing of use.
+    fn open(&self, nonce: &[u8; 12], aad: &[u8], buffer: &mut [u8]) -> Result<usize, CryptoError>;
+}
+
+/// An ephemeral key of one side.
+pub trait KeyExchange: Send + Sync {
+    /// The group the key belongs to.
+    fn group(&self) -> Group;
+    /// The share to send, in the encoding of RFC 8422 §5.4.
+    fn public_key(&self) -> &[u8];
+    /// The shared secret; refuses points off the curve and an all-zero result.
+    fn complete(self: Box<Self>, peer: &[u8]) -> Result<Secret, CryptoError>;
+}
+
+/// A long-term private key, loaded once per configuration.
+pub trait SigningKey: Debug + Send + Sync {
+    /// The scheme this key signs with.
+    fn scheme(&self) -> SignatureScheme;
+    /// Signs; deterministic for every supported scheme (RFC 6979, RFC 8032).
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError>;
+}
+
+/// The primitives the protocol needs. Implementations keep no state between calls.
+pub trait CryptoProvider: Debug + Send + Sync {
+    /// Starts a hash.
+    fn hash(&self, algorithm: HashAlgorithm) -> Box<dyn Hash>;
+    /// HMAC over the concatenation of `parts`.
+    fn hmac(&self, algorithm: HashAlgorithm, key: &[u8], parts: &[&[u8]]) -> Digest;
+    /// An AEAD under `key`, whose length must be [`AeadAlgorithm::key_len`].
+    fn aead(&self, algorithm: AeadAlgorithm, key: &[u8]) -> Result<Box<dyn Aead>, CryptoError>;
+    /// A fresh ephemeral key whose bytes come from `random` alone.
+    fn key_exchange(&self, group: Group, random: &mut dyn Rng) -> Result<Box<dyn KeyExchange>, CryptoError>;
+    /// Loads a private key: PKCS#8 or SEC1, ECDSA P-256 or Ed25519.
+    fn signing_key(&self, key: &PrivateKeyDer<'_>) -> Result<Arc<dyn SigningKey>, CryptoError>;
+    /// Algorithms for certificate chains and for signatures by an end-entity certificate.
+    fn signature_algorithms(&self) -> &'static [&'static dyn SignatureVerificationAlgorithm];
+}

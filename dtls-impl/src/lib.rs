@@ -1,0 +1,4 @@
+//! DTLS 1.2 (RFC 6347) without I/O.
+
+pub mod crypto;
+pub mod time;

@@ -1,0 +1,1 @@
+//! Tests only: see `scenarios.rs` and the end-to-end tests beside it.
