@@ -1,1 +1,17 @@
 //! A wind tunnel for DTLS flights.
+//!
+//! Modules in the order in which data flows; each knows only those before it.
+
+pub mod time;
+
+pub mod pki;
+
+pub mod endpoint;
+
+pub mod stack;
+
+pub mod dissect;
+
+pub mod scenario;
+
+pub mod trace;

@@ -1,0 +1,150 @@
+//! What the simulation asks of an endpoint, and what it tells a stack to be.
+//!
+//! Knows no stack and no network. Adapters in [`crate::stack`] implement [`Endpoint`] for each stack.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::pki::Identity;
+use crate::time::SimTime;
+
+/// The two ends of an association.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Sends the ClientHello.
+    Client,
+    /// Answers it.
+    Server,
+}
+
+impl Role {
+    /// The other end.
+    pub const fn peer(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+
+    /// Both, client first.
+    pub const BOTH: [Self; 2] = [Self::Client, Self::Server];
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Client => "client",
+            Self::Server => "server",
+        })
+    }
+}
+
+/// One stack instance on one simulated host.
+///
+/// The simulation calls in a fixed order at one instant: [`start`](Endpoint::start) or
+/// [`handle_datagram`](Endpoint::handle_datagram), then [`handle_timeout`](Endpoint::handle_timeout) if the deadline is
+/// due, and after each of these drains [`poll_event`](Endpoint::poll_event) and then
+/// [`poll_transmit`](Endpoint::poll_transmit) until both are empty. It then asks for
+/// [`poll_timeout`](Endpoint::poll_timeout). All methods may be called at any time, also after a failure.
+pub trait Endpoint {
+    /// A client sends its first flight; a server does nothing.
+    fn start(&mut self, now: SimTime);
+    /// Takes one datagram from the peer.
+    fn handle_datagram(&mut self, now: SimTime, datagram: &[u8]);
+    /// The next datagram to send, if any.
+    fn poll_transmit(&mut self, now: SimTime) -> Option<Vec<u8>>;
+    /// When [`handle_timeout`](Endpoint::handle_timeout) wants to be called next.
+    fn poll_timeout(&mut self, now: SimTime) -> Option<SimTime>;
+    /// Time has reached the deadline.
+    fn handle_timeout(&mut self, now: SimTime);
+    /// The next event, if any.
+    fn poll_event(&mut self) -> Option<EndpointEvent>;
+    /// Sends application data; a refusal appears as an event.
+    fn send(&mut self, now: SimTime, data: &[u8]);
+    /// Ends the association with close_notify.
+    fn close(&mut self, now: SimTime);
+}
+
+/// What an endpoint reports, as the trace keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EndpointEvent {
+    /// The endpoint may send and receive application data.
+    Established {
+        /// Cipher suite as the stack names it, or empty if it does not tell.
+        suite: String,
+    },
+    /// Application data arrived.
+    Data(Vec<u8>),
+    /// The peer closed the association.
+    PeerClosed,
+    /// The association ended with an error.
+    Failed(String),
+    /// A record was dropped quietly, for the reason given.
+    Discarded(String),
+    /// A line of the NSS key log.
+    KeyLog(String),
+    /// The application's data could not be sent.
+    SendRefused(String),
+}
+
+/// Everything a stack is told about the endpoint it is to be.
+#[derive(Clone, Debug)]
+pub struct EndpointConfig {
+    /// Client or server.
+    pub role: Role,
+    /// Own address.
+    pub local: SocketAddr,
+    /// The peer's address.
+    pub peer: SocketAddr,
+    /// Who authenticates how; the same on both ends.
+    pub credentials: Credentials,
+    /// Name the client asks for and checks.
+    pub server_name: String,
+    /// Largest datagram to send, in bytes of UDP payload.
+    pub mtu: u16,
+    /// Server: answer the first ClientHello with a HelloVerifyRequest.
+    pub cookie: bool,
+    /// Cipher suites in order of preference, IANA names without `TLS_`; empty leaves the choice to the stack.
+    pub suites: Vec<String>,
+    /// Key exchange groups in order of preference; empty leaves the choice to the stack.
+    pub groups: Vec<Group>,
+    /// First retransmission timeout; `None` leaves it to the stack.
+    pub timer_initial: Option<Duration>,
+    /// Cap of the doubling; `None` leaves it to the stack.
+    pub timer_max: Option<Duration>,
+    /// Time after which an unanswered flight ends the handshake; `None` leaves it to the stack.
+    pub give_up: Option<Duration>,
+    /// Date at the start of the run, seconds since 1970.
+    pub unix_time: u64,
+}
+
+/// How the ends authenticate.
+#[derive(Clone, Debug)]
+pub enum Credentials {
+    /// Pre-shared key.
+    Psk {
+        /// Identity the client sends.
+        identity: Vec<u8>,
+        /// The key itself.
+        key: Vec<u8>,
+        /// Whether the key exchange adds ECDHE (RFC 8442) or is PSK alone.
+        ecdhe: bool,
+    },
+    /// The server shows a certificate chain, the client trusts its root.
+    Certificate(Arc<Identity>),
+}
+
+/// Key exchange groups a scenario can ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Group {
+    /// X25519.
+    X25519,
+    /// NIST P-256.
+    P256,
+}
