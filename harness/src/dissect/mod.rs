@@ -1,7 +1,24 @@
 //! Bytes of one association to records, fragments and flights, in the order of sending. Knows no simulation: the
 //! network uses it to find the datagrams a fault means, the observer to read a trace.
+//!
+//! Reading is total: any bytes give a [`Dissected`], what cannot be read is said to be [`Body::Malformed`].
+
+mod association;
+mod coverage;
+mod direction;
+mod keys;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
+
+pub use coverage::Coverage;
+
+use crate::endpoint::Role;
+use association::Association;
+use keys::KeyLog;
 
 /// A message a scenario can name: a handshake message, or the ChangeCipherSpec between them.
 #[derive(
@@ -42,6 +59,25 @@ impl Message {
         (Self::ChangeCipherSpec, "change_cipher_spec"),
         (Self::Finished, "finished"),
     ];
+
+    /// The handshake message of this type code.
+    pub const fn from_code(code: u8) -> Option<Self> {
+        Some(match code {
+            0 => Self::HelloRequest,
+            1 => Self::ClientHello,
+            2 => Self::ServerHello,
+            3 => Self::HelloVerifyRequest,
+            4 => Self::NewSessionTicket,
+            11 => Self::Certificate,
+            12 => Self::ServerKeyExchange,
+            13 => Self::CertificateRequest,
+            14 => Self::ServerHelloDone,
+            15 => Self::CertificateVerify,
+            16 => Self::ClientKeyExchange,
+            20 => Self::Finished,
+            _ => return None,
+        })
+    }
 }
 
 impl fmt::Display for Message {
@@ -65,6 +101,8 @@ pub struct Dissected {
     pub nth_in_attempt: u32,
     /// Its number on its direction, from 1.
     pub nth_in_direction: u32,
+    /// Its association, from 1: a ClientHello with a new random and `message_seq` 0 begins the next.
+    pub association: u32,
 }
 
 /// One record.
@@ -105,7 +143,7 @@ pub enum Body {
     ApplicationData(Vec<u8>),
     /// Protected, and no key is known. A handshake record is taken for the Finished.
     Sealed {
-        /// How often a sealed handshake record has been sent by this end, this time included.
+        /// How often a sealed handshake record has been sent by this end, this time included; 0 if it is none.
         attempt: u32,
     },
     /// Cannot be read, for the reason given.
@@ -127,8 +165,130 @@ pub struct Fragment {
     pub offset: u32,
     /// Bytes in this fragment.
     pub len: u32,
+    /// Its flight, 1 to 6, by its place in the full handshake with cookie; `None` for a HelloRequest.
+    pub flight: Option<u8>,
     /// Its place among the fragments of this transmission of the message, from 1, by order of sending.
     pub nth: u32,
-    /// How often its first byte has been sent, this time included.
+    /// How often the least sent of its bytes has been sent, this time included.
     pub attempt: u32,
+    /// Whether it differs from what was sent before in its place.
+    pub changed: bool,
+}
+
+/// Reads the datagrams of both directions of one association after another, in the order in which they are sent.
+#[derive(Debug, Default)]
+pub struct Dissector {
+    keys: KeyLog,
+    association: Association,
+    /// Associations begun, and datagrams seen per direction.
+    begun: u32,
+    datagrams: [u32; 2],
+}
+
+impl Dissector {
+    /// Nothing seen yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes a line of the NSS key log; lines of another kind are ignored.
+    pub fn learn_key_log(&mut self, line: &str) {
+        if self.keys.learn(line) {
+            self.association.unlock(&self.keys);
+        }
+    }
+
+    /// Reads the next datagram that `from` sends. Copies made by the network are not fed.
+    pub fn datagram(&mut self, from: Role, bytes: &[u8]) -> Dissected {
+        let nth_in_direction = &mut self.datagrams[from as usize];
+        *nth_in_direction = nth_in_direction.saturating_add(1);
+        let nth_in_direction = *nth_in_direction;
+
+        let mut records = Vec::new();
+        let mut malformed = None;
+        let mut place: Option<Place> = None;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (header, body) = match split_record(rest) {
+                Ok((header, body, after)) => {
+                    rest = after;
+                    (header, body)
+                }
+                Err(what) => {
+                    malformed = Some(what);
+                    break;
+                }
+            };
+            if self.association.is_ended_by(from, &header, body) {
+                self.association = Association::default();
+                self.begun = self.begun.saturating_add(1);
+            }
+            let (body, part) = self.association.record(from, &header, body, &self.keys);
+            place = place.into_iter().chain(part).reduce(Place::join);
+            records.push(Record {
+                content_type: header.content_type,
+                version: header.version,
+                epoch: header.epoch,
+                seq: header.seq,
+                length: header.length,
+                body,
+            });
+        }
+        if bytes.is_empty() {
+            malformed = Some("empty datagram".into());
+        }
+        Dissected {
+            records,
+            malformed,
+            flight: place.map(|place| place.flight),
+            attempt: place.map_or(0, |place| place.attempt),
+            nth_in_attempt: place.map_or(0, |place| self.association.nth_datagram(from, place)),
+            nth_in_direction,
+            association: self.begun.saturating_add(1),
+        }
+    }
+}
+
+/// Which flight something belongs to, and which transmission of it this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    flight: u8,
+    attempt: u32,
+}
+
+impl Place {
+    /// The flight of the first, the largest attempt of what belongs to it.
+    fn join(self, next: Self) -> Self {
+        if next.flight == self.flight { Self { attempt: self.attempt.max(next.attempt), ..self } } else { self }
+    }
+}
+
+/// The header of a record, RFC 6347 §4.1.
+#[derive(Clone, Copy, Debug)]
+struct Header {
+    content_type: u8,
+    version: u16,
+    epoch: u16,
+    seq: u64,
+    length: u16,
+}
+
+/// Takes the first record off a datagram: its header, its body, what follows.
+fn split_record(bytes: &[u8]) -> Result<(Header, &[u8], &[u8]), String> {
+    let Some((head, rest)) = bytes.split_first_chunk::<13>() else {
+        return Err(format!("{} bytes where a record header should be", bytes.len()));
+    };
+    let &[content_type, v0, v1, e0, e1, s0, s1, s2, s3, s4, s5, l0, l1] = head;
+    let length = u16::from_be_bytes([l0, l1]);
+    let Some((body, rest)) = rest.split_at_checked(length.into()) else {
+        return Err(format!("record of {length} bytes with {} left in the datagram", rest.len()));
+    };
+    let header = Header {
+        content_type,
+        version: u16::from_be_bytes([v0, v1]),
+        epoch: u16::from_be_bytes([e0, e1]),
+        seq: u64::from_be_bytes([0, 0, s0, s1, s2, s3, s4, s5]),
+        length,
+    };
+    Ok((header, body, rest))
 }
