@@ -3,6 +3,11 @@
 //! This module owns the interface and the names of algorithms; `rustcrypto` is the default provider, and
 //! `schedule12` the DTLS 1.2 key schedule. Nothing here knows records, flights or time.
 
+pub mod rustcrypto;
+
+#[cfg(test)]
+pub(crate) mod test_vectors;
+
 use core::fmt::Debug;
 use std::sync::Arc;
 

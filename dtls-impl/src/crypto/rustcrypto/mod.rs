@@ -1,0 +1,52 @@
+//! The default provider: pure Rust primitives, no entropy of their own.
+//!
+//! This module only maps the names of [`crate::crypto`] to implementations; each kind of primitive has its own file.
+//! Every random byte is drawn from the generator that the caller passes, so equal seeds give equal keys.
+
+mod aead;
+mod hash;
+mod kx;
+mod sign;
+mod verify;
+
+use std::sync::Arc;
+
+use rand_core::Rng;
+use rustls_pki_types::{PrivateKeyDer, SignatureVerificationAlgorithm};
+
+use super::SigningKey;
+use super::{Aead, AeadAlgorithm, CryptoError, CryptoProvider, Digest, Group, Hash, HashAlgorithm, KeyExchange};
+
+/// The provider over RustCrypto and dalek crates.
+pub fn provider() -> Arc<dyn CryptoProvider> {
+    Arc::new(RustCrypto)
+}
+
+#[derive(Debug)]
+struct RustCrypto;
+
+impl CryptoProvider for RustCrypto {
+    fn hash(&self, algorithm: HashAlgorithm) -> Box<dyn Hash> {
+        hash::start(algorithm)
+    }
+
+    fn hmac(&self, algorithm: HashAlgorithm, key: &[u8], parts: &[&[u8]]) -> Digest {
+        hash::hmac(algorithm, key, parts)
+    }
+
+    fn aead(&self, algorithm: AeadAlgorithm, key: &[u8]) -> Result<Box<dyn Aead>, CryptoError> {
+        aead::load(algorithm, key)
+    }
+
+    fn key_exchange(&self, group: Group, random: &mut dyn Rng) -> Result<Box<dyn KeyExchange>, CryptoError> {
+        kx::start(group, random)
+    }
+
+    fn signing_key(&self, key: &PrivateKeyDer<'_>) -> Result<Arc<dyn SigningKey>, CryptoError> {
+        sign::load(key)
+    }
+
+    fn signature_algorithms(&self) -> &'static [&'static dyn SignatureVerificationAlgorithm] {
+        verify::ALGORITHMS
+    }
+}
