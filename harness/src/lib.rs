@@ -15,3 +15,5 @@ pub mod dissect;
 pub mod scenario;
 
 pub mod trace;
+
+pub mod output;
