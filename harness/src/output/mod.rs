@@ -4,5 +4,7 @@
 pub mod capture;
 pub mod ladder;
 pub mod path;
+pub mod row;
+pub mod table;
 pub mod token;
 mod words;
