@@ -1,6 +1,6 @@
 //! One run before it flies: a scenario, two stacks and a seed, and the endpoints they ask for.
 //!
-//! Everything that is the same in every run of the harness is a constant here.
+//! The addresses of every run are constants here; its credentials and its date are in [`crate::pki`].
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -14,16 +14,6 @@ use crate::stack::{Determinism, Stack};
 pub const CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 50_000);
 /// Address of the server, from TEST-NET-2 (RFC 5737 §3).
 pub const SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1)), 4433);
-/// Name the client asks for and checks.
-pub const SERVER_NAME: &str = "server.windtunnel.test";
-/// Date at the start of every run: 2026-01-01 00:00:00 UTC.
-pub const UNIX_TIME: u64 = 1_767_225_600;
-
-/// Identity of the pre-shared key.
-const PSK_IDENTITY: &[u8] = b"windtunnel-client";
-/// The pre-shared key: public, as everything in this harness.
-const PSK: [u8; 16] = *b"windtunnel psk 1";
-
 /// A run, not yet flown.
 #[derive(Clone)]
 pub struct Plan {
@@ -58,7 +48,7 @@ impl Plan {
         };
         let credentials = match &self.scenario.credentials {
             CredentialsSpec::Psk { ecdhe } => {
-                Credentials::Psk { identity: PSK_IDENTITY.to_vec(), key: PSK.to_vec(), ecdhe: *ecdhe }
+                Credentials::Psk { identity: pki::PSK_IDENTITY.to_vec(), key: pki::PSK_KEY.to_vec(), ecdhe: *ecdhe }
             }
             CredentialsSpec::Certificate(shape) => Credentials::Certificate(pki::identity(shape)),
         };
@@ -67,7 +57,7 @@ impl Plan {
             local,
             peer,
             credentials,
-            server_name: SERVER_NAME.to_owned(),
+            server_name: pki::SERVER_NAME.to_owned(),
             mtu: spec.mtu,
             cookie: spec.cookie,
             suites: spec.suites.clone(),
@@ -75,7 +65,7 @@ impl Plan {
             timer_initial: spec.timer_initial,
             timer_max: spec.timer_max,
             give_up: spec.give_up,
-            unix_time: UNIX_TIME,
+            unix_time: pki::RUN_DATE,
         }
     }
 

@@ -127,7 +127,9 @@ pub fn grid(rows: &[Row], paint: Paint) -> String {
 }
 
 /// What failed, with the rule, its clause, and the command that shows it again.
-pub fn failures(rows: &[Row], paint: Paint) -> String {
+///
+/// `root` is the folder that captures are named from.
+pub fn failures(rows: &[Row], root: &str, paint: Paint) -> String {
     let mut out = String::new();
     let mut shown: BTreeMap<(&str, &str, &str), usize> = BTreeMap::new();
     for row in rows.iter().filter(|row| row.verdict.is_bad()) {
@@ -135,7 +137,7 @@ pub fn failures(rows: &[Row], paint: Paint) -> String {
         *count += 1;
         if *count <= DETAILS_MAX {
             line(&mut out, "");
-            out += &failure(row, paint);
+            out += &verdict(row, root, paint);
         }
     }
     for ((scenario, client, server), count) in shown {
@@ -147,8 +149,8 @@ pub fn failures(rows: &[Row], paint: Paint) -> String {
     out
 }
 
-/// One failed run.
-pub fn failure(row: &Row, paint: Paint) -> String {
+/// The verdict on one run, and all that led to it.
+pub fn verdict(row: &Row, root: &str, paint: Paint) -> String {
     let mut out = String::new();
     let head = paint.verdict(row.verdict, word(row.verdict));
     line(&mut out, &format!("{head}  {}  {} -> {}  seed {}", row.scenario, row.client, row.server, row.seed));
@@ -161,7 +163,7 @@ pub fn failure(row: &Row, paint: Paint) -> String {
     }
     line(&mut out, &format!("  replay:  windtunnel replay {}", row.token));
     if let Some(capture) = &row.capture {
-        line(&mut out, &format!("  capture: {capture}"));
+        line(&mut out, &format!("  capture: {root}/{capture}"));
     }
     out
 }
@@ -236,7 +238,7 @@ loss
     #[test]
     fn many_failed_seeds_are_counted_after_the_first_two() {
         let rows: Vec<Row> = (1..=5).map(|seed| row("a/b", "native", "native", seed, Verdict::Fail)).collect();
-        let text = failures(&rows, PLAIN);
+        let text = failures(&rows, "out", PLAIN);
         assert_eq!(text.matches("windtunnel replay").count(), 2, "{text}");
         assert!(text.contains("3 more seeds failed"), "{text}");
     }

@@ -1,0 +1,50 @@
+//! `check`, `schema`, `profiles`, `peers`: help for people who write scenarios.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use miette::Report;
+
+use super::{Outcome, print};
+use crate::{scenario, stack};
+
+/// Check scenario files without running them
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// Scenario files, or folders of them
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<PathBuf>,
+}
+
+pub(super) fn check(args: CheckArgs) -> Result<Outcome, Report> {
+    let scenarios = scenario::collect(&args.paths)?;
+    let text: String =
+        scenarios.iter().map(|scenario| format!("ok  {}  {}\n", scenario.name, scenario.goal)).collect();
+    print(&text);
+    Ok(Outcome::Good)
+}
+
+pub(super) fn schema() -> Result<Outcome, Report> {
+    print(&format!("{}\n", scenario::schema()));
+    Ok(Outcome::Good)
+}
+
+pub(super) fn peers() -> Result<Outcome, Report> {
+    let stacks = stack::registry();
+    let name = stacks.iter().map(|stack| stack.name().len()).max().unwrap_or(0);
+    let version = stacks.iter().map(|stack| stack.version().len()).max().unwrap_or(0);
+    let text: String = stacks
+        .iter()
+        .map(|stack| {
+            format!(
+                "{:name$}  {:version$}  {:6}  {}\n",
+                stack.name(),
+                stack.version(),
+                stack.determinism().to_string(),
+                stack.about()
+            )
+        })
+        .collect();
+    print(&text);
+    Ok(Outcome::Good)
+}
