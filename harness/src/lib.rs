@@ -16,4 +16,6 @@ pub mod scenario;
 
 pub mod trace;
 
+pub mod plan;
+
 pub mod output;

@@ -71,9 +71,7 @@ impl Plan {
 
     /// The first role whose stack cannot be what the scenario asks, and why. Builds nothing.
     pub fn unsupported(&self) -> Option<(Role, String)> {
-        Role::BOTH
-            .into_iter()
-            .find_map(|role| Some((role, self.stack(role).unsupported(&self.endpoint_config(role))?)))
+        Role::BOTH.into_iter().find_map(|role| Some((role, self.stack(role).unsupported(&self.endpoint_config(role))?)))
     }
 
     /// What the run promises: what the weaker of the two stacks does.

@@ -7,12 +7,12 @@ use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
 use etherparse::{IpHeaders, Ipv4Extensions, Ipv4Header, PacketBuilder};
+use pcap_file::pcapng::PcapNgWriter;
 use pcap_file::pcapng::blocks::enhanced_packet::{EnhancedPacketBlock, EnhancedPacketOption};
 use pcap_file::pcapng::blocks::interface_description::{InterfaceDescriptionBlock, InterfaceDescriptionOption};
 use pcap_file::pcapng::blocks::name_resolution::{Ipv4Record, NameResolutionBlock, Record};
 use pcap_file::pcapng::blocks::section_header::{SectionHeaderBlock, SectionHeaderOption};
 use pcap_file::pcapng::blocks::unknown::UnknownBlock;
-use pcap_file::pcapng::PcapNgWriter;
 use pcap_file::{DataLink, Endianness};
 
 use super::path::{Arrival, Passage, passages};
@@ -227,3 +227,6 @@ fn ip_packet(passage: &Passage<'_>, id: u32, from: Role, addresses: Addresses) -
     let original_len = u32::try_from(data.len()).expect("at most 65,535");
     (data, original_len)
 }
+
+#[cfg(test)]
+mod tests;

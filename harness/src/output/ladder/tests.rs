@@ -33,6 +33,8 @@ fn read(flight: u8, attempt: u32, parts: &[(Message, u32, u32, u32)]) -> Dissect
             code: 0,
             message_seq: 0,
             length,
+            flight: None,
+            changed: false,
             offset,
             len,
             nth: 1,
@@ -46,6 +48,7 @@ fn read(flight: u8, attempt: u32, parts: &[(Message, u32, u32, u32)]) -> Dissect
         attempt,
         nth_in_attempt: 1,
         nth_in_direction: 1,
+        association: 1,
     }
 }
 

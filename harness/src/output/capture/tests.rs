@@ -1,0 +1,116 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use etherparse::{NetHeaders, PacketHeaders, TransportHeader};
+use pcap_file::pcapng::{Block, PcapNgReader};
+
+use super::*;
+use crate::trace::{Cause, Copy, DatagramId, Event, Fate, FaultAction, Sent};
+
+const ADDRESSES: Addresses = Addresses { client: crate::plan::CLIENT, server: crate::plan::SERVER };
+
+fn at(nanos: u64) -> SimTime {
+    SimTime::from_nanos(nanos)
+}
+
+fn sent(id: u32, from: Role, fate: Fate) -> What {
+    What::Sent(Sent { id: DatagramId(id), from, index: id, bytes: Arc::from([id as u8; 9]), fate })
+}
+
+fn trace() -> Trace {
+    let copy = |nanos| Copy { due: Some(at(nanos)) };
+    let events = [
+        (5, sent(0, Role::Client, Fate { causes: vec![Cause::Loss], copies: vec![] })),
+        (7, What::Endpoint(Role::Client, EndpointEvent::KeyLog("CLIENT_RANDOM aa bb".to_owned()))),
+        (7, What::Endpoint(Role::Server, EndpointEvent::KeyLog("CLIENT_RANDOM aa bb".to_owned()))),
+        (
+            1_000_000_001,
+            sent(
+                1,
+                Role::Client,
+                Fate { causes: vec![Cause::Duplicate], copies: vec![copy(2_000_000_000), copy(2_000_000_500)] },
+            ),
+        ),
+        (
+            1_000_000_002,
+            sent(
+                2,
+                Role::Server,
+                Fate {
+                    causes: vec![Cause::Fault { fault: 1, action: FaultAction::Hold }],
+                    copies: vec![Copy { due: None }],
+                },
+            ),
+        ),
+        (2_000_000_000, What::Delivered { id: DatagramId(1), copy: 0 }),
+        (2_000_000_500, What::Delivered { id: DatagramId(1), copy: 1 }),
+    ];
+    Trace { events: events.into_iter().map(|(nanos, what)| Event { at: at(nanos), what }).collect() }
+}
+
+/// Block kinds in order, and of each packet its time, payload and comment.
+fn read(file: &[u8]) -> (Vec<&'static str>, Vec<(u64, Vec<u8>, String)>) {
+    let mut reader = PcapNgReader::new(file).unwrap();
+    let (mut kinds, mut packets) = (vec![], vec![]);
+    while let Some(block) = reader.next_block() {
+        match block.unwrap() {
+            Block::InterfaceDescription(block) => {
+                assert!(block.options.contains(&InterfaceDescriptionOption::IfTsResol(9)));
+                kinds.push("interface");
+            }
+            Block::NameResolution(_) => kinds.push("names"),
+            Block::Unknown(block) => {
+                assert_eq!((block.type_, &block.value[..4]), (0x0A, &b"KSLT"[..]));
+                assert_eq!(u32::from_le_bytes(block.value[4..8].try_into().unwrap()), 20);
+                assert_eq!(&block.value[8..28], b"CLIENT_RANDOM aa bb\n");
+                kinds.push("secrets");
+            }
+            Block::EnhancedPacket(block) => {
+                let headers = PacketHeaders::from_ip_slice(&block.data).unwrap();
+                let Some(NetHeaders::Ipv4(ip, _)) = &headers.net else { panic!("IPv4") };
+                let Some(TransportHeader::Udp(udp)) = &headers.transport else { panic!("UDP") };
+                assert_eq!(ip.header_checksum, ip.calc_header_checksum());
+                assert_eq!(udp.checksum, udp.calc_checksum_ipv4(ip, headers.payload.slice()).unwrap());
+                let [EnhancedPacketOption::Comment(comment)] = &block.options[..] else { panic!("one comment") };
+                let nanos = u64::try_from(block.timestamp.as_nanos()).unwrap();
+                packets.push((nanos, headers.payload.slice().to_vec(), comment.to_string()));
+                kinds.push("packet");
+            }
+            other => panic!("unexpected {other:?}"),
+        }
+    }
+    (kinds, packets)
+}
+
+#[test]
+fn the_wire_view_has_secrets_first_and_each_datagram_at_its_sending() {
+    let (kinds, packets) = read(&pcapng(&trace(), &[], ADDRESSES, View::Wire));
+    assert_eq!(kinds, ["interface", "names", "secrets", "packet", "packet", "packet", "packet"]);
+    let expected = [
+        (5, 0, "#0 client: dropped: random loss"),
+        (1_000_000_001, 1, "#1 client: delivered at 2.000000000; duplicated at random"),
+        (1_000_000_002, 2, "#2 server: held when the run ended; held by fault #2"),
+        (1_000_000_501, 1, "#1 client, copy 1 made by the network: delivered at 2.000000500"),
+    ];
+    for ((nanos, payload, comment), (at, byte, wanted)) in packets.iter().zip(expected) {
+        assert_eq!((*nanos, payload, comment.as_str()), (at, &vec![byte; 9], wanted));
+    }
+}
+
+#[test]
+fn a_vantage_view_has_what_this_end_sends_and_gets() {
+    let (_, client) = read(&pcapng(&trace(), &[], ADDRESSES, View::At(Role::Client)));
+    assert_eq!(client.iter().map(|(nanos, ..)| *nanos).collect::<Vec<_>>(), [5, 1_000_000_001]);
+    let (_, server) = read(&pcapng(&trace(), &[], ADDRESSES, View::At(Role::Server)));
+    let times: Vec<u64> = server.iter().map(|(nanos, ..)| *nanos).collect();
+    assert_eq!(times, [1_000_000_002, 2_000_000_000, 2_000_000_500]);
+}
+
+#[test]
+fn a_datagram_too_large_for_ip_is_cut_and_says_so() {
+    let bytes = Arc::from(vec![0; PAYLOAD_MAX + 1]);
+    let sent = Sent { id: DatagramId(0), from: Role::Client, index: 0, bytes, fate: Fate::default() };
+    let trace = Trace { events: vec![Event { at: SimTime::ZERO + Duration::ZERO, what: What::Sent(sent) }] };
+    let (_, packets) = read(&pcapng(&trace, &[], ADDRESSES, View::Wire));
+    assert_eq!(packets[0].2, "#0 client (cut from 65508 B): dropped");
+}
