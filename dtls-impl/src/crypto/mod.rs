@@ -4,6 +4,7 @@
 //! `schedule12` the DTLS 1.2 key schedule. Nothing here knows records, flights or time.
 
 pub mod rustcrypto;
+pub mod schedule12;
 
 #[cfg(test)]
 pub(crate) mod test_vectors;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use rand_core::Rng;
 use rustls_pki_types::{PrivateKeyDer, SignatureVerificationAlgorithm};
+use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// Hash functions of the supported cipher suites.
@@ -55,6 +57,22 @@ impl AeadAlgorithm {
         match self {
             Self::Aes128Gcm | Self::Aes128Ccm | Self::Aes128Ccm8 => 16,
             Self::Aes256Gcm | Self::ChaCha20Poly1305 => 32,
+        }
+    }
+
+    /// Length of the nonce part that comes from the key block in DTLS 1.2 (RFC 5288 §3, RFC 6655 §3, RFC 7905 §2).
+    pub const fn fixed_iv_len(self) -> usize {
+        match self {
+            Self::ChaCha20Poly1305 => 12,
+            _ => 4,
+        }
+    }
+
+    /// Length of the nonce part that each DTLS 1.2 record carries.
+    pub const fn explicit_nonce_len(self) -> usize {
+        match self {
+            Self::ChaCha20Poly1305 => 0,
+            _ => 8,
         }
     }
 
@@ -103,7 +121,8 @@ pub enum CryptoError {
 }
 
 /// Bytes that are wiped when dropped and never printed.
-#[derive(Clone, Default, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+/// Comparison takes the same time wherever the bytes differ.
+#[derive(Clone, Default, Zeroize, ZeroizeOnDrop)]
 pub struct Secret(Vec<u8>);
 
 impl Secret {
@@ -118,14 +137,27 @@ impl Secret {
     }
 }
 
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        equal(&self.0, &other.0)
+    }
+}
+
+impl Eq for Secret {}
+
 impl Debug for Secret {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "Secret({} bytes)", self.0.len())
     }
 }
 
-/// Output of a hash or MAC: up to 48 bytes without allocation.
-#[derive(Clone, Copy, PartialEq, Eq, Zeroize)]
+/// Compares in a time that depends on the lengths only: for MACs, cookies and Finished.
+pub fn equal(a: &[u8], b: &[u8]) -> bool {
+    a.ct_eq(b).into()
+}
+
+/// Output of a hash or MAC: up to 48 bytes without allocation. Comparison takes the same time wherever bytes differ.
+#[derive(Clone, Copy, Zeroize)]
 pub struct Digest {
     bytes: [u8; 48],
     len: u8,
@@ -146,6 +178,14 @@ impl AsRef<[u8]> for Digest {
         &self.bytes[..usize::from(self.len)]
     }
 }
+
+impl PartialEq for Digest {
+    fn eq(&self, other: &Self) -> bool {
+        equal(self.as_ref(), other.as_ref())
+    }
+}
+
+impl Eq for Digest {}
 
 impl Debug for Digest {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
