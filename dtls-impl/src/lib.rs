@@ -1,4 +1,5 @@
 //! DTLS 1.2 (RFC 6347) without I/O.
 
 pub mod crypto;
+pub mod record;
 pub mod time;
