@@ -3,3 +3,4 @@
 pub mod crypto;
 pub mod record;
 pub mod time;
+pub mod wire;
