@@ -1,10 +1,24 @@
 //! The stacks that can fly: their names, what they can do, and how to build an endpoint of each.
+//!
+//! Adapters translate; they add no protocol behaviour and hide none. None reads a clock, blocks or starts a thread.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::endpoint::{Endpoint, EndpointConfig};
+
+#[cfg(any(feature = "dimpl", feature = "rtc-dtls"))]
+mod clock;
+#[cfg(feature = "dimpl")]
+mod dimpl;
+#[cfg(any(feature = "dimpl", feature = "rtc-dtls"))]
+mod key_log;
+#[cfg(any(feature = "dimpl", feature = "rtc-dtls"))]
+mod options;
+#[cfg(feature = "rtc-dtls")]
+mod rtc;
 
 /// What is promised of a stack's runs with the same seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -40,3 +54,72 @@ pub trait Stack: Send + Sync {
     /// Builds an endpoint; all its randomness comes from `entropy` where the stack allows.
     fn build(&self, config: &EndpointConfig, entropy: [u8; 32]) -> Result<Box<dyn Endpoint>, String>;
 }
+
+/// All stacks of this build, by name. Mutants are left out: [`get`] finds them, no run picks one up by accident.
+pub fn registry() -> Vec<Arc<dyn Stack>> {
+    vec![
+        #[cfg(feature = "dimpl")]
+        Arc::new(dimpl::Dimpl),
+        #[cfg(feature = "rtc-dtls")]
+        Arc::new(rtc::RtcDtls),
+    ]
+}
+
+/// The stack called `name`, mutants included.
+pub fn get(name: &str) -> Result<Arc<dyn Stack>, UnknownStack> {
+    let stacks = registry();
+    match stacks.iter().find(|stack| stack.name() == name) {
+        Some(stack) => Ok(Arc::clone(stack)),
+        None => Err(UnknownStack::new(name, stacks.iter().map(|stack| stack.name().to_owned()).collect())),
+    }
+}
+
+/// No stack has this name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownStack {
+    /// What was asked for.
+    pub name: String,
+    /// All names there are.
+    pub known: Vec<String>,
+    /// Those that look like a slip of the finger away.
+    pub near: Vec<String>,
+}
+
+impl UnknownStack {
+    fn new(name: &str, known: Vec<String>) -> Self {
+        let near = |candidate: &&String| edits(name, candidate) <= 2 || candidate.starts_with(name);
+        let near = if name.is_empty() { vec![] } else { known.iter().filter(near).cloned().collect() };
+        Self { name: name.to_owned(), known, near }
+    }
+}
+
+impl fmt::Display for UnknownStack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no stack is called `{}`", self.name)?;
+        if !self.near.is_empty() {
+            write!(f, ", did you mean `{}`", self.near.join("` or `"))?;
+        }
+        write!(f, "; there are {}", self.known.join(", "))
+    }
+}
+
+impl std::error::Error for UnknownStack {}
+
+/// Insertions, deletions and replacements that turn `a` into `b`.
+fn edits(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests;
