@@ -16,6 +16,8 @@ pub mod scenario;
 
 pub mod trace;
 
+pub mod sim;
+
 pub mod plan;
 
 pub mod output;

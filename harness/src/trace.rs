@@ -8,6 +8,12 @@ use std::sync::Arc;
 use crate::endpoint::{EndpointEvent, Role};
 use crate::time::SimTime;
 
+mod difference;
+mod hash;
+
+pub use difference::{Difference, first_difference};
+pub use hash::TraceHash;
+
 /// Number of a datagram in its run, in the order of sending, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DatagramId(pub u32);
@@ -43,7 +49,8 @@ pub struct Copy {
     pub due: Option<SimTime>,
 }
 
-/// What a stage of the link did to a datagram, and why.
+/// What a stage of the link did to a datagram, and why. A cause that drops ends one copy: with random duplication a
+/// datagram can arrive although its second copy did not fit the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// Dropped: the IP packet is larger than the link takes.
@@ -96,7 +103,7 @@ pub enum FaultAction {
 }
 
 impl Cause {
-    /// Whether the datagram ends here.
+    /// Whether the datagram, or the copy, ends here.
     pub fn drops(&self) -> bool {
         match self {
             Self::Mtu { .. } | Self::Blackhole { .. } | Self::Loss | Self::LossBurst | Self::QueueFull { .. } => true,

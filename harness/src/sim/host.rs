@@ -1,0 +1,92 @@
+//! One end of the pair: an endpoint that is not trusted. Every call is guarded against panics and counted.
+
+use super::budget::{Budget, Usage};
+use super::guard::guarded;
+use crate::endpoint::{Endpoint, EndpointEvent, Role};
+use crate::time::SimTime;
+use crate::trace::End;
+
+/// Ends a run: the endpoint of `role` broke.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Broken {
+    role: Role,
+    what: String,
+}
+
+impl From<Broken> for End {
+    fn from(Broken { role, what }: Broken) -> Self {
+        Self::Broken { role, what }
+    }
+}
+
+/// An endpoint with its budget.
+pub(super) struct Host {
+    role: Role,
+    /// Taken out before it is dropped, since that may panic too.
+    endpoint: Option<Box<dyn Endpoint>>,
+    budget: Budget,
+    usage: Usage,
+}
+
+impl Host {
+    pub(super) fn new(role: Role, endpoint: Box<dyn Endpoint>, budget: Budget) -> Self {
+        Self { role, endpoint: Some(endpoint), budget, usage: Usage::default() }
+    }
+
+    /// Gives the endpoint an input.
+    pub(super) fn input(&mut self, now: SimTime, call: impl FnOnce(&mut dyn Endpoint)) -> Result<(), Broken> {
+        let counted = self.usage.call(&self.budget, now);
+        self.check(counted)?;
+        self.call(call).map(Option::unwrap_or_default)
+    }
+
+    /// The next event.
+    pub(super) fn poll_event(&mut self, now: SimTime) -> Result<Option<EndpointEvent>, Broken> {
+        let Some(event) = self.call(|endpoint| endpoint.poll_event())?.flatten() else { return Ok(None) };
+        let size = match &event {
+            EndpointEvent::Established { suite: text }
+            | EndpointEvent::Failed(text)
+            | EndpointEvent::Discarded(text)
+            | EndpointEvent::KeyLog(text)
+            | EndpointEvent::SendRefused(text) => text.len(),
+            EndpointEvent::Data(data) => data.len(),
+            EndpointEvent::PeerClosed => 0,
+        };
+        let counted = self.usage.call(&self.budget, now).and_then(|()| self.usage.bytes(&self.budget, size));
+        self.check(counted)?;
+        Ok(Some(event))
+    }
+
+    /// The next datagram.
+    pub(super) fn poll_transmit(&mut self, now: SimTime) -> Result<Option<Vec<u8>>, Broken> {
+        let Some(bytes) = self.call(|endpoint| endpoint.poll_transmit(now))?.flatten() else { return Ok(None) };
+        let size = bytes.len();
+        let counted = self.usage.call(&self.budget, now).and_then(|()| self.usage.datagram(&self.budget, size));
+        self.check(counted)?;
+        Ok(Some(bytes))
+    }
+
+    /// When the endpoint wants to be called; a deadline that has passed is due now.
+    pub(super) fn poll_timeout(&mut self, now: SimTime) -> Result<Option<SimTime>, Broken> {
+        let deadline = self.call(|endpoint| endpoint.poll_timeout(now))?.flatten();
+        Ok(deadline.map(|deadline| deadline.max(now)))
+    }
+
+    fn call<T>(&mut self, call: impl FnOnce(&mut dyn Endpoint) -> T) -> Result<Option<T>, Broken> {
+        let Some(endpoint) = self.endpoint.as_deref_mut() else { return Ok(None) };
+        let result = guarded(|| call(endpoint)).map(Some).map_err(|message| format!("panicked: {message}"));
+        self.check(result)
+    }
+
+    fn check<T>(&self, result: Result<T, String>) -> Result<T, Broken> {
+        result.map_err(|what| Broken { role: self.role, what })
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let endpoint = self.endpoint.take();
+        // The run is over: there is nobody left to tell.
+        let _ = guarded(|| drop(endpoint));
+    }
+}

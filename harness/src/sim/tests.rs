@@ -1,0 +1,164 @@
+//! Whole runs with small endpoints made for one purpose each.
+
+use std::collections::VecDeque;
+
+use super::*;
+use crate::scenario::{Action, Bystander as BystanderSpec, Delay, Loss, Order, Pipe as PipeSpec, Rate, Ratio};
+use crate::scenario::{Reorder, Selector, Spread};
+use crate::trace::{Cause, Copy, FaultAction, first_difference};
+
+mod runs;
+
+pub(super) const MS: Duration = Duration::from_millis(1);
+
+pub(super) fn ms(millis: u64) -> SimTime {
+    SimTime::from_nanos(millis * 1_000_000)
+}
+
+pub(super) fn percent(percent: u64) -> Ratio {
+    Ratio { parts_per_trillion: percent * 10_000_000_000 }
+}
+
+/// A direction with nothing but 10 ms of delay.
+pub(super) fn pipe() -> PipeSpec {
+    PipeSpec {
+        ip_mtu: 1500,
+        loss: Loss::None,
+        duplicate: Ratio::default(),
+        rate: None,
+        delay: Delay { base: 10 * MS, spread: Spread::None },
+        reorder: None,
+        order: Order::Fifo,
+    }
+}
+
+pub(super) fn network(pipe: PipeSpec) -> Network {
+    Network { profile: "test".to_owned(), up: pipe.clone(), down: pipe, half_duplex: false, bystanders: Vec::new() }
+}
+
+pub(super) fn idle() -> Workload {
+    Workload { messages: 0, size: 0, interval: Duration::ZERO, close: None }
+}
+
+/// Everything an endpoint may do, doing nothing.
+#[derive(Debug, Default)]
+pub(super) struct Fake {
+    /// Datagrams of `size` bytes, with their number in front, sent at these instants.
+    pub(super) sends: VecDeque<SimTime>,
+    pub(super) size: usize,
+    /// Sends back what it receives.
+    pub(super) echo: bool,
+    /// Is established at the start; application data travels in datagrams as it is.
+    pub(super) established: bool,
+    sent: u32,
+    outbox: VecDeque<Vec<u8>>,
+    events: VecDeque<EndpointEvent>,
+}
+
+impl Fake {
+    /// Sends `count` datagrams, one every `every`.
+    pub(super) fn sender(count: u32, every: Duration, size: usize) -> Self {
+        Self { sends: (0..count).map(|n| SimTime::ZERO + every * n).collect(), size, ..Self::default() }
+    }
+
+    pub(super) fn echo() -> Self {
+        Self { echo: true, ..Self::default() }
+    }
+
+    pub(super) fn established() -> Self {
+        Self { established: true, ..Self::default() }
+    }
+
+    fn send_due(&mut self, now: SimTime) {
+        while self.sends.pop_front_if(|at| *at <= now).is_some() {
+            let mut datagram = vec![0; self.size.max(4)];
+            datagram[..4].copy_from_slice(&self.sent.to_be_bytes());
+            self.sent += 1;
+            self.outbox.push_back(datagram);
+        }
+    }
+}
+
+impl Endpoint for Fake {
+    fn start(&mut self, now: SimTime) {
+        if self.established {
+            self.events.push_back(EndpointEvent::Established { suite: "NONE".to_owned() });
+        }
+        self.send_due(now);
+    }
+
+    fn handle_datagram(&mut self, _now: SimTime, datagram: &[u8]) {
+        if self.established {
+            self.events.push_back(EndpointEvent::Data(datagram.to_vec()));
+        }
+        if self.echo {
+            self.outbox.push_back(datagram.to_vec());
+        }
+    }
+
+    fn poll_transmit(&mut self, _now: SimTime) -> Option<Vec<u8>> {
+        self.outbox.pop_front()
+    }
+
+    fn poll_timeout(&mut self, _now: SimTime) -> Option<SimTime> {
+        self.sends.front().copied()
+    }
+
+    fn handle_timeout(&mut self, now: SimTime) {
+        self.send_due(now);
+    }
+
+    fn poll_event(&mut self) -> Option<EndpointEvent> {
+        self.events.pop_front()
+    }
+
+    fn send(&mut self, _now: SimTime, data: &[u8]) {
+        self.outbox.push_back(data.to_vec());
+    }
+
+    fn close(&mut self, _now: SimTime) {
+        self.events.push_back(EndpointEvent::Failed("closed".to_owned()));
+    }
+}
+
+/// What differs between the runs of the tests.
+pub(super) struct Given<'a> {
+    pub(super) network: &'a Network,
+    pub(super) faults: &'a [Fault],
+    pub(super) workload: Workload,
+    pub(super) seed: u64,
+}
+
+impl<'a> Given<'a> {
+    pub(super) fn new(network: &'a Network) -> Self {
+        Self { network, faults: &[], workload: idle(), seed: 1 }
+    }
+
+    pub(super) fn fly(&self, client: impl Endpoint + 'static, server: impl Endpoint + 'static) -> Outcome {
+        run_counted(Setup {
+            network: self.network,
+            faults: self.faults,
+            workload: &self.workload,
+            duration: Duration::from_secs(7200),
+            seed: self.seed,
+            client: Box::new(client),
+            server: Box::new(server),
+            budget: Budget::default(),
+        })
+    }
+}
+
+/// Number and instant of each datagram that reached the server.
+pub(super) fn arrivals(trace: &Trace) -> Vec<(u32, SimTime)> {
+    let from: Vec<Role> = trace.sent().map(|(_, sent)| sent.from).collect();
+    let index: Vec<u32> = trace.sent().map(|(_, sent)| sent.index).collect();
+    let delivered = trace.events.iter().filter_map(|event| match event.what {
+        What::Delivered { id, .. } if from[id.0 as usize] == Role::Client => Some((index[id.0 as usize], event.at)),
+        _ => None,
+    });
+    delivered.collect()
+}
+
+pub(super) fn fates(trace: &Trace, from: Role) -> Vec<crate::trace::Fate> {
+    trace.sent().filter(|(_, sent)| sent.from == from).map(|(_, sent)| sent.fate.clone()).collect()
+}
