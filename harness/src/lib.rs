@@ -20,4 +20,8 @@ pub mod sim;
 
 pub mod plan;
 
+pub mod observe;
+
+pub mod judge;
+
 pub mod output;

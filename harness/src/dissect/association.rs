@@ -1,14 +1,14 @@
 //! One association: from records to messages, flights and transmissions, and through the protection if keys are known.
 
-use super::direction::{Direction, FragmentHeader, split_fragment};
+use dtls_impl::wire::{self, Alert, ChangeCipherSpec, ContentType, Fragments, RecordHeader};
+
+use super::direction::Direction;
 use super::keys::{KeyLog, Openers};
-use super::{Body, Fragment, Header, Message, Place};
+use super::{Body, Fragment, Message, Place};
 use crate::endpoint::Role;
 
-const CHANGE_CIPHER_SPEC: u8 = 20;
-const ALERT: u8 = 21;
-const HANDSHAKE: u8 = 22;
-const APPLICATION_DATA: u8 = 23;
+const CLIENT_HELLO: u8 = 1;
+const SERVER_HELLO: u8 = 2;
 
 /// Where the random lies in both hellos: after the version.
 const RANDOM: std::ops::Range<usize> = 2..34;
@@ -33,25 +33,31 @@ struct ServerHello {
 
 impl Association {
     /// Whether this record begins another association: a first ClientHello with another random.
-    pub(super) fn is_ended_by(&self, from: Role, header: &Header, body: &[u8]) -> bool {
+    pub(super) fn is_ended_by(&self, from: Role, header: &RecordHeader, body: &[u8]) -> bool {
         let Some(random) = self.client_random else { return false };
-        if (from, header.content_type, header.epoch) != (Role::Client, HANDSHAKE, 0) {
+        if (from, header.content_type, header.epoch) != (Role::Client, ContentType::HANDSHAKE, 0) {
             return false;
         }
-        let Ok((fragment, bytes, _)) = split_fragment(body) else { return false };
-        if (fragment.code, fragment.message_seq) != (1, 0) {
+        let Some(Ok(wire::Fragment { header, body })) = Fragments::new(body).next() else { return false };
+        if (header.message_type.0, header.message_seq) != (CLIENT_HELLO, 0) {
             return false;
         }
         // Compare the bytes of the random that this fragment has.
-        let offset = fragment.offset as usize;
-        let mut pairs = bytes.iter().enumerate().map(|(place, byte)| (offset + place, byte));
+        let offset = header.fragment_offset as usize;
+        let mut pairs = body.iter().enumerate().map(|(place, byte)| (offset + place, byte));
         pairs.any(|(place, byte)| RANDOM.contains(&place) && random[place - RANDOM.start] != *byte)
     }
 
     /// Reads a record and says where it belongs, if it is part of a flight.
-    pub(super) fn record(&mut self, from: Role, header: &Header, body: &[u8], keys: &KeyLog) -> (Body, Option<Place>) {
+    pub(super) fn record(
+        &mut self,
+        from: Role,
+        header: &RecordHeader,
+        body: &[u8],
+        keys: &KeyLog,
+    ) -> (Body, Option<Place>) {
         match header.epoch {
-            0 if header.content_type == APPLICATION_DATA => {
+            0 if header.content_type == ContentType::APPLICATION_DATA => {
                 (Body::Malformed("application data without protection".into()), None)
             }
             0 => self.plaintext(from, header.content_type, body, keys),
@@ -81,64 +87,74 @@ impl Association {
         for from in Role::BOTH {
             for (header, body) in self.sent[from as usize].take_sealed() {
                 let Some(plaintext) = openers.open(from, &header, &body) else { continue };
-                for (fragment, bytes) in split_fragments(&plaintext).unwrap_or_default() {
-                    self.sent[from as usize].fragment(&fragment, bytes);
+                for fragment in Fragments::new(&plaintext).map_while(Result::ok) {
+                    self.sent[from as usize].fragment(&fragment);
                 }
             }
         }
     }
 
-    fn plaintext(&mut self, from: Role, content_type: u8, body: &[u8], keys: &KeyLog) -> (Body, Option<Place>) {
+    fn plaintext(
+        &mut self,
+        from: Role,
+        content_type: ContentType,
+        body: &[u8],
+        keys: &KeyLog,
+    ) -> (Body, Option<Place>) {
         match content_type {
-            HANDSHAKE => match split_fragments(body) {
-                Ok(fragments) => {
-                    let fragments: Vec<_> = fragments
-                        .into_iter()
-                        .map(|(header, bytes)| self.fragment(from, &header, bytes, keys))
-                        .collect();
-                    let places = fragments
-                        .iter()
-                        .filter_map(|fragment| Some(Place { flight: fragment.flight?, attempt: fragment.attempt }));
-                    let place = places.reduce(Place::join);
-                    (Body::Handshake(fragments), place)
+            ContentType::HANDSHAKE => self.handshake(from, body, keys),
+            ContentType::CHANGE_CIPHER_SPEC => match ChangeCipherSpec::parse(body) {
+                Ok(_) => {
+                    let attempt = self.sent[from as usize].change_cipher_spec();
+                    (Body::ChangeCipherSpec { attempt }, Some(Place { flight: self.finished_flight(from), attempt }))
                 }
-                Err(what) => (Body::Malformed(what), None),
+                Err(error) => (Body::Malformed(format!("ChangeCipherSpec: {error}")), None),
             },
-            CHANGE_CIPHER_SPEC if body == [1] => {
-                let attempt = self.sent[from as usize].change_cipher_spec();
-                (Body::ChangeCipherSpec { attempt }, Some(Place { flight: self.finished_flight(from), attempt }))
-            }
-            CHANGE_CIPHER_SPEC => (Body::Malformed("ChangeCipherSpec that is not one byte 1".into()), None),
-            ALERT => match *body {
-                [level, description] => (Body::Alert { level, description }, None),
-                _ => (Body::Malformed(format!("alert of {} bytes", body.len())), None),
+            ContentType::ALERT => match Alert::parse(body) {
+                Ok(alert) => (Body::Alert { level: alert.level.0, description: alert.description.0 }, None),
+                Err(error) => (Body::Malformed(format!("alert: {error}")), None),
             },
-            APPLICATION_DATA => (Body::ApplicationData(body.to_vec()), None),
-            other => (Body::Malformed(format!("content type {other}")), None),
+            ContentType::APPLICATION_DATA => (Body::ApplicationData(body.to_vec()), None),
+            other => (Body::Malformed(format!("content type {}", other.0)), None),
         }
+    }
+
+    /// A record is counted only if all of it can be read. An empty one is none (RFC 5246 §6.2.1).
+    fn handshake(&mut self, from: Role, body: &[u8], keys: &KeyLog) -> (Body, Option<Place>) {
+        let fragments = match Fragments::new(body).collect::<Result<Vec<_>, _>>() {
+            Ok(fragments) if fragments.is_empty() => return (Body::Malformed("empty handshake record".into()), None),
+            Ok(fragments) => fragments,
+            Err(error) => return (Body::Malformed(format!("handshake fragment: {error}")), None),
+        };
+        let fragments: Vec<_> = fragments.iter().map(|fragment| self.fragment(from, fragment, keys)).collect();
+        let places =
+            fragments.iter().filter_map(|fragment| Some(Place { flight: fragment.flight?, attempt: fragment.attempt }));
+        let place = places.reduce(Place::join);
+        (Body::Handshake(fragments), place)
     }
 
     /// A record of epoch 1 without its key: a handshake record is taken for the Finished, the only message that a
     /// first handshake sends protected.
-    fn sealed(&mut self, from: Role, header: &Header, body: &[u8]) -> (Body, Option<Place>) {
-        if header.content_type != HANDSHAKE {
+    fn sealed(&mut self, from: Role, header: &RecordHeader, body: &[u8]) -> (Body, Option<Place>) {
+        if header.content_type != ContentType::HANDSHAKE {
             return (Body::Sealed { attempt: 0 }, None);
         }
         let attempt = self.sent[from as usize].seal(*header, body);
         (Body::Sealed { attempt }, Some(Place { flight: self.finished_flight(from), attempt }))
     }
 
-    fn fragment(&mut self, from: Role, header: &FragmentHeader, bytes: &[u8], keys: &KeyLog) -> Fragment {
-        let counted = self.sent[from as usize].fragment(header, bytes);
-        let message = Message::from_code(header.code);
+    fn fragment(&mut self, from: Role, fragment: &wire::Fragment<'_>, keys: &KeyLog) -> Fragment {
+        let header = &fragment.header;
+        let counted = self.sent[from as usize].fragment(fragment);
+        let message = Message::from_code(header.message_type.0);
         self.learn_hello(from, message, header.message_seq, keys);
         Fragment {
             message,
-            code: header.code,
+            code: header.message_type.0,
             message_seq: header.message_seq,
             length: header.length,
-            offset: header.offset,
-            len: header.len,
+            offset: header.fragment_offset,
+            len: header.fragment_length,
             flight: self.flight(from, message, header.message_seq),
             nth: counted.nth,
             attempt: counted.attempt,
@@ -150,11 +166,11 @@ impl Association {
     fn learn_hello(&mut self, from: Role, message: Option<Message>, message_seq: u16, keys: &KeyLog) {
         match (from, message) {
             (Role::Client, Some(Message::ClientHello)) => {
-                let hello = self.sent[from as usize].prefix(message_seq, 1);
+                let hello = self.sent[from as usize].prefix(message_seq, CLIENT_HELLO);
                 self.client_random = random(hello).or(self.client_random);
             }
             (Role::Server, Some(Message::ServerHello)) if self.server_hello.is_none() => {
-                self.server_hello = server_hello(self.sent[from as usize].prefix(message_seq, 2));
+                self.server_hello = server_hello(self.sent[from as usize].prefix(message_seq, SERVER_HELLO));
             }
             (
                 Role::Server,
@@ -176,7 +192,7 @@ impl Association {
         Some(match (from, message) {
             (_, Some(Message::HelloRequest)) => return None,
             (Role::Client, Some(Message::ClientHello)) => {
-                let cookie = cookie_len(self.sent[from as usize].prefix(message_seq, 1));
+                let cookie = cookie_len(self.sent[from as usize].prefix(message_seq, CLIENT_HELLO));
                 // A fragment too short to show its cookie is told by its place in the handshake.
                 let has_cookie = cookie.map_or(message_seq > 0, |len| len > 0);
                 if has_cookie { 3 } else { 1 }
@@ -196,17 +212,6 @@ impl Association {
             Role::Server => 4,
         }
     }
-}
-
-/// All fragments in the body of a handshake record.
-fn split_fragments(mut body: &[u8]) -> Result<Vec<(FragmentHeader, &[u8])>, String> {
-    let mut fragments = Vec::new();
-    while !body.is_empty() || fragments.is_empty() {
-        let (header, bytes, rest) = split_fragment(body)?;
-        fragments.push((header, bytes));
-        body = rest;
-    }
-    Ok(fragments)
 }
 
 fn random(hello: &[u8]) -> Option<[u8; 32]> {

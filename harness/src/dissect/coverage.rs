@@ -37,6 +37,11 @@ impl Coverage {
         self.least(0, length) > 0
     }
 
+    /// Whether every byte that `other` has was sent here too.
+    pub fn includes(&self, other: &Self) -> bool {
+        other.sent_within(0, u32::MAX).all(|(start, end)| self.least(start, end) > 0)
+    }
+
     /// Number of bytes from offset 0 that were sent without a gap.
     pub fn contiguous(&self) -> u32 {
         if self.level(0) == 0 {
@@ -131,7 +136,9 @@ mod tests {
         assert_eq!(coverage.contiguous(), 0);
         assert_eq!(coverage.sent_within(0, 50).collect::<Vec<_>>(), [(10, 20), (30, 40)]);
         assert_eq!(coverage.sent_within(15, 35).collect::<Vec<_>>(), [(15, 20), (30, 35)]);
+        let before = coverage.clone();
         coverage.send(0, 10);
+        assert!(coverage.includes(&before) && !before.includes(&coverage));
         assert_eq!(coverage.contiguous(), 20);
         assert!(!coverage.is_complete(40));
         coverage.send(20, 30);

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use dtls_impl::wire::{self, RecordHeader};
+
+use super::Place;
 use super::coverage::Coverage;
-use super::{Header, Place};
 
 /// Messages remembered per direction: a full handshake has seven at most; a renegotiation or two fits as well.
 const MESSAGES_MAX: usize = 64;
@@ -18,40 +20,6 @@ const SEALED_MAX: usize = 64;
 
 /// Transmissions whose members are numbered; those of older ones start at 1 again.
 const ATTEMPTS_MAX: usize = 16;
-
-/// The header of a handshake fragment, RFC 6347 §4.2.2.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct FragmentHeader {
-    pub(super) code: u8,
-    pub(super) length: u32,
-    pub(super) message_seq: u16,
-    pub(super) offset: u32,
-    pub(super) len: u32,
-}
-
-/// Takes the first fragment off the body of a handshake record: its header, its bytes, what follows.
-pub(super) fn split_fragment(bytes: &[u8]) -> Result<(FragmentHeader, &[u8], &[u8]), String> {
-    let Some((head, rest)) = bytes.split_first_chunk::<12>() else {
-        return Err(format!("{} bytes where a handshake header should be", bytes.len()));
-    };
-    let &[code, l0, l1, l2, m0, m1, o0, o1, o2, f0, f1, f2] = head;
-    let uint24 = |high, middle, low| u32::from_be_bytes([0, high, middle, low]);
-    let header = FragmentHeader {
-        code,
-        length: uint24(l0, l1, l2),
-        message_seq: u16::from_be_bytes([m0, m1]),
-        offset: uint24(o0, o1, o2),
-        len: uint24(f0, f1, f2),
-    };
-    if header.offset + header.len > header.length {
-        let end = header.offset + header.len;
-        return Err(format!("fragment ends at {end} of a message of {} bytes", header.length));
-    }
-    let Some((body, rest)) = rest.split_at_checked(header.len as usize) else {
-        return Err(format!("fragment of {} bytes with {} left in the record", header.len, rest.len()));
-    };
-    Ok((header, body, rest))
-}
 
 /// Where a fragment stands among everything sent before it.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +36,7 @@ pub(super) struct Direction {
     datagrams: BTreeMap<u8, Places>,
     change_cipher_specs: u32,
     sealed: u32,
-    kept: Vec<(Header, Vec<u8>)>,
+    kept: Vec<(RecordHeader, Vec<u8>)>,
 }
 
 #[derive(Debug, Default)]
@@ -85,8 +53,9 @@ struct Places(BTreeMap<u32, u32>);
 
 impl Direction {
     /// Counts a fragment.
-    pub(super) fn fragment(&mut self, header: &FragmentHeader, body: &[u8]) -> Counted {
-        let key = (header.message_seq, header.code);
+    pub(super) fn fragment(&mut self, fragment: &wire::Fragment<'_>) -> Counted {
+        let header = &fragment.header;
+        let key = (header.message_seq, header.message_type.0);
         if self.messages.len() >= MESSAGES_MAX && !self.messages.contains_key(&key) {
             return Counted { attempt: 1, nth: 1, changed: false };
         }
@@ -95,7 +64,7 @@ impl Direction {
             // Another message in the same place, as a ClientHello that got its cookie but kept its message_seq.
             *message = Message { length: header.length, ..Message::default() };
         }
-        message.send(header.offset, header.len, body)
+        message.send(header.fragment_offset, fragment.body)
     }
 
     /// The bytes of a message from its begin, as far as they are there.
@@ -113,7 +82,7 @@ impl Direction {
     }
 
     /// Counts a handshake record that cannot be read yet, and keeps it for the time it can.
-    pub(super) fn seal(&mut self, header: Header, body: &[u8]) -> u32 {
+    pub(super) fn seal(&mut self, header: RecordHeader, body: &[u8]) -> u32 {
         if self.kept.len() < SEALED_MAX {
             self.kept.push((header, body.to_vec()));
         }
@@ -122,7 +91,7 @@ impl Direction {
     }
 
     /// The handshake records that could not be read.
-    pub(super) fn take_sealed(&mut self) -> Vec<(Header, Vec<u8>)> {
+    pub(super) fn take_sealed(&mut self) -> Vec<(RecordHeader, Vec<u8>)> {
         std::mem::take(&mut self.kept)
     }
 
@@ -133,7 +102,9 @@ impl Direction {
 }
 
 impl Message {
-    fn send(&mut self, offset: u32, len: u32, body: &[u8]) -> Counted {
+    fn send(&mut self, offset: u32, body: &[u8]) -> Counted {
+        // A parsed fragment ends within its message, whose length has 24 bits.
+        let len = body.len() as u32;
         let end = offset + len;
         let kept_end = end.min(BYTES_MAX);
         let mut changed = false;

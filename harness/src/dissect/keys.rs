@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use dtls_impl::crypto::Secret;
+use dtls_impl::crypto::schedule12::{KeyBlock, WriteKey};
+use dtls_impl::crypto::{AeadAlgorithm, HashAlgorithm, Secret, rustcrypto};
+use dtls_impl::record::protection12::Opener;
+use dtls_impl::wire::{CipherSuite, RecordHeader};
 
-use super::Header;
 use crate::endpoint::Role;
 
 /// Associations whose keys are remembered. A run has one or two.
@@ -55,17 +57,53 @@ fn hexadecimal<const N: usize>(text: &str) -> Option<[u8; N]> {
 
 /// The keys of both directions.
 #[derive(Debug)]
-pub(super) enum Openers {}
+pub(super) struct Openers([Opener; 2]);
 
 impl Openers {
-    fn derive(_master: &Secret, _client_random: &[u8; 32], _server_random: &[u8; 32], _suite: u16) -> Option<Self> {
-        None
+    fn derive(master: &Secret, client_random: &[u8; 32], server_random: &[u8; 32], suite: u16) -> Option<Self> {
+        let provider = rustcrypto::provider();
+        let (aead, hash) = algorithms(CipherSuite(suite))?;
+        let block = KeyBlock::derive(&*provider, hash, aead, master.expose(), client_random, server_random);
+        let opener = |part: &WriteKey| Opener::new(&*provider, aead, part.key.expose(), part.iv.expose()).ok();
+        Some(Self([opener(&block.client)?, opener(&block.server)?]))
     }
 
-    /// The plaintext of a record of epoch 1; `None` if its tag is wrong.
-    pub(super) fn open(&self, _from: Role, _header: &Header, _body: &[u8]) -> Option<Vec<u8>> {
-        match *self {}
+    /// The plaintext of a record; `None` if its tag is wrong.
+    pub(super) fn open(&self, from: Role, header: &RecordHeader, body: &[u8]) -> Option<Vec<u8>> {
+        let mut fragment = body.to_vec();
+        let opener = &self.0[from as usize];
+        let RecordHeader { content_type, version, epoch, seq } = *header;
+        let plaintext = opener.open(content_type.0, version.0, epoch, seq, &mut fragment).ok()?;
+        fragment.truncate(plaintext.end);
+        Some(fragment.split_off(plaintext.start))
     }
+}
+
+/// What a suite protects records with and derives keys by; `None` for what cannot be opened here, as CBC suites.
+fn algorithms(suite: CipherSuite) -> Option<(AeadAlgorithm, HashAlgorithm)> {
+    use AeadAlgorithm::{Aes128Ccm, Aes128Ccm8, Aes128Gcm, Aes256Gcm, ChaCha20Poly1305};
+    use CipherSuite as Suite;
+    Some(match suite {
+        Suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+        | Suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
+        | Suite::TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256
+        | Suite::TLS_PSK_WITH_AES_128_GCM_SHA256 => (Aes128Gcm, HashAlgorithm::Sha256),
+        Suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384
+        | Suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384
+        | Suite::TLS_ECDHE_PSK_WITH_AES_256_GCM_SHA384
+        | Suite::TLS_PSK_WITH_AES_256_GCM_SHA384 => (Aes256Gcm, HashAlgorithm::Sha384),
+        Suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256
+        | Suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
+        | Suite::TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256
+        | Suite::TLS_PSK_WITH_CHACHA20_POLY1305_SHA256 => (ChaCha20Poly1305, HashAlgorithm::Sha256),
+        Suite::TLS_ECDHE_ECDSA_WITH_AES_128_CCM
+        | Suite::TLS_ECDHE_PSK_WITH_AES_128_CCM_SHA256
+        | Suite::TLS_PSK_WITH_AES_128_CCM => (Aes128Ccm, HashAlgorithm::Sha256),
+        Suite::TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8
+        | Suite::TLS_ECDHE_PSK_WITH_AES_128_CCM_8_SHA256
+        | Suite::TLS_PSK_WITH_AES_128_CCM_8 => (Aes128Ccm8, HashAlgorithm::Sha256),
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

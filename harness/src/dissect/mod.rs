@@ -14,6 +14,8 @@ mod tests;
 
 use std::fmt;
 
+use dtls_impl::wire::{self, Reader};
+
 pub use coverage::Coverage;
 
 use crate::endpoint::Role;
@@ -205,37 +207,29 @@ impl Dissector {
         let nth_in_direction = *nth_in_direction;
 
         let mut records = Vec::new();
-        let mut malformed = None;
+        let mut malformed = bytes.is_empty().then(|| "empty datagram".to_owned());
         let mut place: Option<Place> = None;
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let (header, body) = match split_record(rest) {
-                Ok((header, body, after)) => {
-                    rest = after;
-                    (header, body)
-                }
-                Err(what) => {
-                    malformed = Some(what);
-                    break;
-                }
+        let mut reader = Reader::new(bytes);
+        while !reader.is_empty() {
+            let left = reader.len();
+            let Ok(wire::Record { header, body }) = wire::Record::parse(&mut reader) else {
+                malformed = Some(format!("no whole record in the last {left} bytes"));
+                break;
             };
             if self.association.is_ended_by(from, &header, body) {
                 self.association = Association::default();
                 self.begun = self.begun.saturating_add(1);
             }
-            let (body, part) = self.association.record(from, &header, body, &self.keys);
+            let (content, part) = self.association.record(from, &header, body, &self.keys);
             place = place.into_iter().chain(part).reduce(Place::join);
             records.push(Record {
-                content_type: header.content_type,
-                version: header.version,
+                content_type: header.content_type.0,
+                version: header.version.0,
                 epoch: header.epoch,
                 seq: header.seq,
-                length: header.length,
-                body,
+                length: u16::try_from(body.len()).unwrap_or(u16::MAX),
+                body: content,
             });
-        }
-        if bytes.is_empty() {
-            malformed = Some("empty datagram".into());
         }
         Dissected {
             records,
@@ -261,34 +255,4 @@ impl Place {
     fn join(self, next: Self) -> Self {
         if next.flight == self.flight { Self { attempt: self.attempt.max(next.attempt), ..self } } else { self }
     }
-}
-
-/// The header of a record, RFC 6347 §4.1.
-#[derive(Clone, Copy, Debug)]
-struct Header {
-    content_type: u8,
-    version: u16,
-    epoch: u16,
-    seq: u64,
-    length: u16,
-}
-
-/// Takes the first record off a datagram: its header, its body, what follows.
-fn split_record(bytes: &[u8]) -> Result<(Header, &[u8], &[u8]), String> {
-    let Some((head, rest)) = bytes.split_first_chunk::<13>() else {
-        return Err(format!("{} bytes where a record header should be", bytes.len()));
-    };
-    let &[content_type, v0, v1, e0, e1, s0, s1, s2, s3, s4, s5, l0, l1] = head;
-    let length = u16::from_be_bytes([l0, l1]);
-    let Some((body, rest)) = rest.split_at_checked(length.into()) else {
-        return Err(format!("record of {length} bytes with {} left in the datagram", rest.len()));
-    };
-    let header = Header {
-        content_type,
-        version: u16::from_be_bytes([v0, v1]),
-        epoch: u16::from_be_bytes([e0, e1]),
-        seq: u64::from_be_bytes([0, 0, s0, s1, s2, s3, s4, s5]),
-        length,
-    };
-    Ok((header, body, rest))
 }

@@ -1,5 +1,11 @@
 //! Real record bytes for tests: hellos, messages cut into fragments, records, datagrams.
 
+use dtls_impl::crypto::schedule12::KeyBlock;
+use dtls_impl::crypto::{AeadAlgorithm, HashAlgorithm, rustcrypto};
+use dtls_impl::record::protection12::Sealer;
+
+use crate::endpoint::Role;
+
 /// A message, to be cut and sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Msg {
@@ -68,4 +74,28 @@ pub(crate) fn handshake(seq: u64, fragment: &[u8]) -> Vec<u8> {
 /// A ChangeCipherSpec record.
 pub(crate) fn change_cipher_spec(seq: u64) -> Vec<u8> {
     record(20, 0, seq, &[1])
+}
+
+/// The master secret of the tests' associations.
+const MASTER: [u8; 48] = [0x3a; 48];
+
+/// The line of the key log for an association between [`CLIENT_RANDOM`] and [`SERVER_RANDOM`].
+pub(crate) fn key_log() -> String {
+    let hexadecimal = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    format!("CLIENT_RANDOM {} {}", hexadecimal(&CLIENT_RANDOM), hexadecimal(&MASTER))
+}
+
+/// A record of epoch 1 of that association.
+pub(crate) fn protected(from: Role, content_type: u8, seq: u64, plaintext: &[u8]) -> Vec<u8> {
+    let provider = rustcrypto::provider();
+    let (aead, hash) = (AeadAlgorithm::Aes128Ccm8, HashAlgorithm::Sha256);
+    let block = KeyBlock::derive(&*provider, hash, aead, &MASTER, &CLIENT_RANDOM, &SERVER_RANDOM);
+    let part = match from {
+        Role::Client => &block.client,
+        Role::Server => &block.server,
+    };
+    let sealer = Sealer::new(&*provider, aead, part.key.expose(), part.iv.expose()).unwrap();
+    let mut out = Vec::new();
+    sealer.seal(content_type, 1, seq, plaintext, &mut out).unwrap();
+    out
 }

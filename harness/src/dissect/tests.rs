@@ -161,17 +161,76 @@ fn what_cannot_be_read_is_named() {
         },
     };
     assert_eq!(body(&[]), "empty datagram");
-    assert_eq!(body(&[22; 12]), "12 bytes where a record header should be");
-    assert_eq!(body(&record(22, 0, 0, &[0; 40])[..50]), "record of 40 bytes with 37 left in the datagram");
-    assert_eq!(body(&record(22, 0, 0, &[])), "0 bytes where a handshake header should be");
+    assert_eq!(body(&[22; 12]), "no whole record in the last 12 bytes");
+    assert_eq!(body(&record(22, 0, 0, &[0; 40])[..50]), "no whole record in the last 50 bytes");
+    assert_eq!(body(&record(22, 0, 0, &[])), "empty handshake record");
     assert_eq!(body(&record(23, 0, 0, b"hi")), "application data without protection");
-    assert_eq!(body(&record(20, 0, 0, b"\x02")), "ChangeCipherSpec that is not one byte 1");
-    assert_eq!(body(&record(21, 0, 0, b"\x02")), "alert of 1 bytes");
+    assert_eq!(body(&record(20, 0, 0, b"\x02")), "ChangeCipherSpec: impossible value");
+    assert_eq!(body(&record(21, 0, 0, b"\x02")), "alert: bytes end too early");
     assert_eq!(body(&record(99, 0, 0, b"\x02")), "content type 99");
     let mut fragment = Msg::new(11, 0, &[0; 30]).cut(0, 20);
-    assert_eq!(body(&record(22, 0, 0, &fragment[..30])), "fragment of 20 bytes with 18 left in the record");
+    assert_eq!(body(&record(22, 0, 0, &fragment[..30])), "handshake fragment: bytes end too early");
     fragment[3] = 19;
-    assert_eq!(body(&record(22, 0, 0, &fragment)), "fragment ends at 20 of a message of 19 bytes");
+    assert_eq!(body(&record(22, 0, 0, &fragment)), "handshake fragment: impossible length");
+}
+
+/// Client's and server's last flights, protected for real.
+fn protected_end() -> [(Role, Vec<u8>); 4] {
+    let finished = |seq| Msg::new(20, seq, &[0xf1; 12]).whole();
+    [
+        (Role::Client, [change_cipher_spec(3), protected(Role::Client, 22, 0, &finished(3))].concat()),
+        (Role::Server, [change_cipher_spec(4), protected(Role::Server, 22, 0, &finished(4))].concat()),
+        (Role::Client, protected(Role::Client, 23, 1, b"hello")),
+        (Role::Server, protected(Role::Server, 21, 1, &[1, 0])),
+    ]
+}
+
+#[test]
+fn protected_records_open_with_the_key_log() {
+    let mut dissector = Dissector::new();
+    for (from, _, bytes) in full_handshake().into_iter().take(5) {
+        dissector.datagram(from, &bytes);
+    }
+    dissector.learn_key_log(&key_log());
+    let [client, server, data, alert] = protected_end().map(|(from, bytes)| dissector.datagram(from, &bytes));
+    assert_eq!(fragments(&client), [("finished", 0, 1, 1)]);
+    assert_eq!(place(&client), (Some(5), 1, 1));
+    assert_eq!(fragments(&server), [("finished", 0, 1, 1)]);
+    assert_eq!(data.records[0].body, Body::ApplicationData(b"hello".to_vec()));
+    assert_eq!(alert.records[0].body, Body::Alert { level: 1, description: 0 });
+
+    let mut forged = protected(Role::Client, 23, 2, b"hello");
+    forged[30] ^= 1;
+    let forged = dissector.datagram(Role::Client, &forged);
+    assert_eq!(forged.records[0].body, Body::Malformed("does not open with the logged keys".into()));
+}
+
+#[test]
+fn transmissions_count_on_when_keys_come_late() {
+    let mut dissector = Dissector::new();
+    for (from, _, bytes) in full_handshake().into_iter().take(5) {
+        dissector.datagram(from, &bytes);
+    }
+    for attempt in 1..3 {
+        let [sealed, ..] = protected_end().map(|(from, bytes)| dissector.datagram(from, &bytes));
+        assert_eq!(sealed.records[1].body, Body::Sealed { attempt });
+    }
+    dissector.learn_key_log(&key_log());
+    let [opened, ..] = protected_end().map(|(from, bytes)| dissector.datagram(from, &bytes));
+    assert_eq!(fragments(&opened), [("finished", 0, 1, 3)]);
+}
+
+#[test]
+fn a_suite_that_cannot_be_opened_stays_sealed() {
+    let mut dissector = Dissector::new();
+    dissector.learn_key_log(&key_log());
+    dissector.datagram(Role::Client, &handshake(0, &client_hello(0, b"").whole()));
+    let mut hello = server_hello(0);
+    hello.body[35..37].copy_from_slice(&0xc023u16.to_be_bytes());
+    dissector.datagram(Role::Server, &handshake(0, &hello.whole()));
+    let [(from, bytes), ..] = protected_end();
+    let sealed = dissector.datagram(from, &bytes);
+    assert_eq!(sealed.records[1].body, Body::Sealed { attempt: 1 });
 }
 
 /// Counters stay consistent whatever was read before.
