@@ -21,6 +21,11 @@ pub(super) struct Strike {
 }
 
 impl Strike {
+    #[cfg(test)]
+    pub(super) fn new(fault: u16, action: Option<Action>) -> Self {
+        Self { fault, action }
+    }
+
     /// What the pipe is to do, if the datagram survives.
     pub(super) fn action(self) -> Option<Action> {
         self.action
@@ -132,3 +137,5 @@ fn carries(select: &Selector, message: Message, record: &Record) -> bool {
     }
 }
 
+#[cfg(test)]
+mod tests;

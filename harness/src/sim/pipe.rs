@@ -208,3 +208,5 @@ fn script(action: Option<Action>, copies: &mut Vec<Copy>) {
     }
 }
 
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,8 @@ use crate::scenario::{Action, Bystander as BystanderSpec, Delay, Loss, Order, Pi
 use crate::scenario::{Reorder, Selector, Spread};
 use crate::trace::{Cause, Copy, FaultAction, first_difference};
 
+mod independence;
+mod misbehaving;
 mod runs;
 
 pub(super) const MS: Duration = Duration::from_millis(1);
@@ -43,22 +45,20 @@ pub(super) fn idle() -> Workload {
 /// Everything an endpoint may do, doing nothing.
 #[derive(Debug, Default)]
 pub(super) struct Fake {
-    /// Datagrams of `size` bytes, with their number in front, sent at these instants.
-    pub(super) sends: VecDeque<SimTime>,
-    pub(super) size: usize,
+    /// What it sends, and when.
+    pub(super) sends: VecDeque<(SimTime, Vec<u8>)>,
     /// Sends back what it receives.
     pub(super) echo: bool,
     /// Is established at the start; application data travels in datagrams as it is.
     pub(super) established: bool,
-    sent: u32,
     outbox: VecDeque<Vec<u8>>,
     events: VecDeque<EndpointEvent>,
 }
 
 impl Fake {
-    /// Sends `count` datagrams, one every `every`.
+    /// Sends `count` datagrams of `size` bytes, one every `every`.
     pub(super) fn sender(count: u32, every: Duration, size: usize) -> Self {
-        Self { sends: (0..count).map(|n| SimTime::ZERO + every * n).collect(), size, ..Self::default() }
+        Self { sends: (0..count).map(|n| (SimTime::ZERO + every * n, vec![0; size])).collect(), ..Self::default() }
     }
 
     pub(super) fn echo() -> Self {
@@ -70,10 +70,7 @@ impl Fake {
     }
 
     fn send_due(&mut self, now: SimTime) {
-        while self.sends.pop_front_if(|at| *at <= now).is_some() {
-            let mut datagram = vec![0; self.size.max(4)];
-            datagram[..4].copy_from_slice(&self.sent.to_be_bytes());
-            self.sent += 1;
+        while let Some((_, datagram)) = self.sends.pop_front_if(|(at, _)| *at <= now) {
             self.outbox.push_back(datagram);
         }
     }
@@ -101,7 +98,7 @@ impl Endpoint for Fake {
     }
 
     fn poll_timeout(&mut self, _now: SimTime) -> Option<SimTime> {
-        self.sends.front().copied()
+        self.sends.front().map(|(at, _)| *at)
     }
 
     fn handle_timeout(&mut self, now: SimTime) {
