@@ -27,8 +27,7 @@ impl Budget {
     pub const CALLS_PER_INSTANT: u32 = 5 * Self::DATAGRAMS_PER_INSTANT;
     /// A flight of 1,024 datagrams repeated 16 times, and 80,000 messages of application data.
     pub const DATAGRAMS: u32 = 100_000;
-    /// Twice that many datagrams of a good kilobyte would be a fault of the scenario: with both ends, a trace stays
-    /// below half a gigabyte.
+    /// Two kilobytes for each of these datagrams: the trace of two such ends stays below half a gigabyte.
     pub const BYTES: u64 = 200 << 20;
     /// As above, five calls for each datagram; at about 100 bytes an event, both ends stay below 100 MB.
     pub const CALLS: u64 = 5 * Self::DATAGRAMS as u64;
