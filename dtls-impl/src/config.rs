@@ -1,0 +1,281 @@
+//! What an endpoint is told to be. Plain values with defaults; checked when a connection is made.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::crypto::{CryptoProvider, Group, Secret, SigningKey};
+use crate::error::{Error, Misuse};
+use crate::mutation::Mutated;
+#[cfg(feature = "mutation")]
+use crate::mutation::Mutation;
+use crate::pki::{self, ServerVerifier};
+use crate::suite::{self, KeyExchangeKind, SUITES, Suite};
+use crate::wire::CipherSuite;
+
+/// Smallest MTU: room for the headers, the longest AEAD expansion and a useful piece of a message.
+pub const MTU_MIN: usize = 256;
+
+/// Largest MTU: what UDP over IPv4 carries.
+pub const MTU_MAX: usize = 65_507;
+
+/// Retransmission timers (RFC 6347 §4.2.4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timers {
+    /// Time from a flight to its first retransmission; doubles at each further one. Default 1 s.
+    pub initial: Duration,
+    /// Cap of the doubling. Default 60 s.
+    pub max: Duration,
+    /// Time after the first transmission of a flight at which the handshake fails. Default 183 s: transmissions at 0, 1,
+    /// 3, 7, 15, 31, 63 and 123 s, and a minute of waiting for an answer to the last.
+    pub give_up: Duration,
+}
+
+impl Default for Timers {
+    fn default() -> Self {
+        Self { initial: Duration::from_secs(1), max: Duration::from_secs(60), give_up: Duration::from_secs(183) }
+    }
+}
+
+/// What to do with a peer without extended_master_secret (RFC 7627).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ExtendedMasterSecret {
+    /// Refuse it.
+    #[default]
+    Required,
+    /// Fall back to the master secret of RFC 5246.
+    Preferred,
+}
+
+/// What clients and servers have in common.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Common {
+    /// The primitives.
+    pub provider: Arc<dyn CryptoProvider>,
+    /// Cipher suites in order of preference. Default: all that the credentials allow.
+    pub cipher_suites: Vec<CipherSuite>,
+    /// Key exchange groups in order of preference. Default: X25519, P-256.
+    pub groups: Vec<Group>,
+    /// Largest datagram to send, in bytes of UDP payload, 256 to 65507. Default 1200.
+    pub mtu: usize,
+    /// Retransmission timers.
+    pub timers: Timers,
+    /// Whether the peer must support extended_master_secret. Default: it must.
+    pub extended_master_secret: ExtendedMasterSecret,
+    /// Whether secrets leave as [`Event::KeyLog`](crate::Event::KeyLog). Default: no.
+    pub key_log: bool,
+    /// The rule to break, if any.
+    #[cfg(feature = "mutation")]
+    pub mutation: Option<Mutation>,
+}
+
+impl Common {
+    fn new(provider: Arc<dyn CryptoProvider>, usable: impl Fn(KeyExchangeKind) -> bool) -> Self {
+        let suites = SUITES.iter().filter(|suite| usable(suite.key_exchange));
+        Self {
+            provider,
+            cipher_suites: suites.map(|suite| suite.code).collect(),
+            groups: vec![Group::X25519, Group::Secp256r1],
+            mtu: 1200,
+            timers: Timers::default(),
+            extended_master_secret: ExtendedMasterSecret::default(),
+            key_log: false,
+            #[cfg(feature = "mutation")]
+            mutation: None,
+        }
+    }
+
+    pub(crate) fn mutated(&self) -> Mutated {
+        #[cfg(feature = "mutation")]
+        return Mutated::new(self.mutation);
+        #[cfg(not(feature = "mutation"))]
+        Mutated::none()
+    }
+
+    /// The configured suites that can be used with such credentials.
+    pub(crate) fn suites(&self, usable: impl Fn(KeyExchangeKind) -> bool) -> Vec<Suite> {
+        let known = self.cipher_suites.iter().filter_map(|code| suite::find(*code));
+        known.filter(|suite| usable(suite.key_exchange)).collect()
+    }
+
+    fn check(&self, usable: impl Fn(KeyExchangeKind) -> bool) -> Result<(), Misuse> {
+        if !(MTU_MIN..=MTU_MAX).contains(&self.mtu) {
+            return Err(Misuse::BadMtu);
+        }
+        if self.timers.initial.is_zero() || self.timers.max < self.timers.initial || self.timers.give_up.is_zero() {
+            return Err(Misuse::BadTimers);
+        }
+        let suites = self.suites(usable);
+        if suites.is_empty() {
+            return Err(Misuse::NoUsableSuite);
+        }
+        if self.groups.is_empty() && suites.iter().any(|suite| suite.key_exchange.has_ecdhe()) {
+            return Err(Misuse::NoGroups);
+        }
+        Ok(())
+    }
+}
+
+/// A pre-shared key and its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Psk {
+    /// Sent in the clear, 1 to 65535 bytes (RFC 4279 §5.1 recommends UTF-8).
+    pub identity: Vec<u8>,
+    /// The key, 1 to 65535 bytes.
+    pub key: Secret,
+}
+
+impl Psk {
+    fn check(identity: &[u8], key: &Secret) -> Result<(), Misuse> {
+        let fits = |len: usize| (1..=usize::from(u16::MAX)).contains(&len);
+        if fits(identity.len()) && fits(key.expose().len()) { Ok(()) } else { Err(Misuse::BadPsk) }
+    }
+}
+
+/// How a client authenticates the server, and itself if by PSK.
+#[derive(Clone, Debug)]
+pub enum ClientCredentials {
+    /// Both know a key.
+    Psk(Psk),
+    /// The server shows a certificate chain that ends in a trusted root; the client stays anonymous.
+    Certificate {
+        /// Knows the roots.
+        verifier: Arc<ServerVerifier>,
+        /// Date for the check of validity, in seconds since 1970.
+        unix_time: u64,
+    },
+}
+
+impl ClientCredentials {
+    pub(crate) const fn usable(&self, key_exchange: KeyExchangeKind) -> bool {
+        matches!(self, Self::Psk(_)) == key_exchange.has_psk()
+    }
+}
+
+/// Everything a client is told, shared by all its connections.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ClientConfig {
+    /// Settings that servers have too.
+    pub common: Common,
+    /// Who authenticates how.
+    pub credentials: ClientCredentials,
+}
+
+impl ClientConfig {
+    /// Defaults for these credentials.
+    pub fn new(provider: Arc<dyn CryptoProvider>, credentials: ClientCredentials) -> Self {
+        let common = Common::new(provider, |key_exchange| credentials.usable(key_exchange));
+        Self { common, credentials }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.common.check(|key_exchange| self.credentials.usable(key_exchange))?;
+        if let ClientCredentials::Psk(psk) = &self.credentials {
+            Psk::check(&psk.identity, &psk.key)?;
+        }
+        Ok(())
+    }
+}
+
+/// A certificate chain and the private key of its first certificate.
+#[derive(Clone, Debug)]
+pub struct CertifiedKey {
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    pub(crate) key: Arc<dyn SigningKey>,
+}
+
+impl CertifiedKey {
+    /// Loads the key: PKCS#8 or SEC1, ECDSA P-256 or Ed25519. The chain starts with the server's own certificate, which
+    /// must be for this key.
+    pub fn new(
+        provider: &dyn CryptoProvider,
+        chain: Vec<CertificateDer<'static>>,
+        key: &PrivateKeyDer<'_>,
+    ) -> Result<Self, Error> {
+        let end_entity = chain.first().ok_or(Misuse::BadCertifiedKey)?;
+        let key = provider.signing_key(key).map_err(|_| Misuse::BadCertifiedKey)?;
+        pki::key_fits_certificate(provider, &*key, end_entity).map_err(|_| Misuse::BadCertifiedKey)?;
+        Ok(Self { chain, key })
+    }
+}
+
+/// What a server does when a client names a PSK identity it does not know (RFC 4279 §2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnknownIdentity {
+    /// Says so with unknown_psk_identity.
+    #[default]
+    Alert,
+    /// Goes on with a random key, so that the client cannot tell an unknown identity from a wrong key. The handshake
+    /// then ends when one side gives up, as records that do not authenticate are dropped quietly.
+    Conceal,
+}
+
+/// How a server authenticates itself, and the client if by PSK.
+#[derive(Clone, Debug)]
+pub enum ServerCredentials {
+    /// Both know a key.
+    Psk {
+        /// Keys by identity.
+        keys: BTreeMap<Vec<u8>, Secret>,
+        /// Sent to help clients choose an identity; `None` or empty sends none.
+        hint: Option<Vec<u8>>,
+        /// What to do with other identities.
+        unknown: UnknownIdentity,
+    },
+    /// A certificate chain; clients stay anonymous.
+    Certificate(CertifiedKey),
+}
+
+impl ServerCredentials {
+    /// A server has no RSA keys: those suites are for clients.
+    pub(crate) const fn usable(&self, key_exchange: KeyExchangeKind) -> bool {
+        match self {
+            Self::Psk { .. } => key_exchange.has_psk(),
+            Self::Certificate(_) => matches!(key_exchange, KeyExchangeKind::EcdheEcdsa),
+        }
+    }
+}
+
+/// Whether clients must show that they receive at their address (RFC 6347 §4.2.1).
+#[derive(Clone, Debug)]
+pub enum Cookies {
+    /// A ClientHello without a valid cookie gets a HelloVerifyRequest, and nothing is remembered of it.
+    Required {
+        /// Key of the cookies' HMAC, shared by all connections of the server.
+        secret: Secret,
+    },
+    /// Every ClientHello starts a handshake. Opens the server to exhaustion and makes it an amplifier.
+    Off,
+}
+
+/// Everything a server is told, shared by all its connections.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ServerConfig {
+    /// Settings that clients have too.
+    pub common: Common,
+    /// Who authenticates how.
+    pub credentials: ServerCredentials,
+    /// The cookie exchange.
+    pub cookies: Cookies,
+}
+
+impl ServerConfig {
+    /// Defaults for these credentials.
+    pub fn new(provider: Arc<dyn CryptoProvider>, credentials: ServerCredentials, cookies: Cookies) -> Self {
+        let common = Common::new(provider, |key_exchange| credentials.usable(key_exchange));
+        Self { common, credentials, cookies }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.common.check(|key_exchange| self.credentials.usable(key_exchange))?;
+        if let ServerCredentials::Psk { keys, .. } = &self.credentials {
+            keys.iter().try_for_each(|(identity, key)| Psk::check(identity, key))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,211 @@
+//! What ends a connection, and whose fault it is. The one place that chooses alerts.
+
+use core::fmt;
+
+use crate::crypto::CryptoError;
+use crate::pki::CertificateError;
+use crate::wire::{AlertDescription, HandshakeType, ParseError};
+
+/// Why a connection failed, or why a call was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// The peer broke the protocol.
+    PeerMisbehaved(PeerMisbehaved),
+    /// The peer keeps to the protocol, but there is no common ground.
+    PeerIncompatible(PeerIncompatible),
+    /// A message of the peer cannot be read.
+    BadMessage(HandshakeType, ParseError),
+    /// The server's certificates were refused.
+    BadCertificate(CertificateError),
+    /// The peer sent a fatal alert.
+    AlertReceived(AlertDescription),
+    /// The peer left a flight unanswered for the whole give-up time.
+    TimedOut,
+    /// All 2^48 record sequence numbers of the epoch are used (RFC 6347 §4.1).
+    SequenceExhausted,
+    /// A call that makes no sense, or a configuration that cannot work.
+    Misuse(Misuse),
+    /// A primitive refused input that is not the peer's fault.
+    Crypto(CryptoError),
+}
+
+/// Rules a peer can break.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PeerMisbehaved {
+    /// A handshake message that has no place here.
+    UnexpectedMessage(HandshakeType),
+    /// An extension appears twice.
+    DuplicateExtension,
+    /// A server answered an extension that was not offered.
+    UnsolicitedExtension,
+    /// A server chose a cipher suite that was not offered.
+    SuiteNotOffered,
+    /// A server chose a group that was not offered.
+    GroupNotOffered,
+    /// A signature scheme that was not offered or does not belong to the suite.
+    SchemeNotOffered,
+    /// No, or another than, the null compression method.
+    BadCompression,
+    /// ec_point_formats without the uncompressed format.
+    NoUncompressedPoints,
+    /// renegotiation_info that is not that of an initial handshake.
+    BadRenegotiationInfo,
+    /// A public key that is not a valid point of its group.
+    BadPublicKey,
+    /// A signature in the handshake does not verify.
+    BadSignature,
+    /// verify_data does not match the transcript.
+    BadFinished,
+}
+
+/// Ways to have nothing in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PeerIncompatible {
+    /// The peer does not speak DTLS 1.2.
+    NoCommonVersion,
+    /// No cipher suite in common that the credentials allow.
+    NoCommonSuite,
+    /// No group in common.
+    NoCommonGroup,
+    /// The client does not verify signatures of the server's key.
+    NoCommonScheme,
+    /// The peer lacks extended_master_secret, and the configuration requires it.
+    NoExtendedMasterSecret,
+    /// No key is known for the client's PSK identity.
+    UnknownPskIdentity,
+}
+
+/// Mistakes of the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Misuse {
+    /// The handshake is not complete.
+    NotEstablished,
+    /// The connection has ended.
+    Closed,
+    /// More application data than one datagram takes; see `Connection::data_len_max`.
+    DataTooLarge,
+    /// Exporter context of more than 65535 bytes.
+    ContextTooLong,
+    /// The MTU is outside 256..=65507.
+    BadMtu,
+    /// A timer is zero, or the first timeout is longer than the longest.
+    BadTimers,
+    /// No cipher suite is left that the role and the credentials can use.
+    NoUsableSuite,
+    /// An ECDHE suite is configured without groups.
+    NoGroups,
+    /// A PSK identity or key is empty or too long.
+    BadPsk,
+    /// A certificate chain is empty, or its key does not load.
+    BadCertifiedKey,
+    /// The server name is missing where certificates are checked, or is not a DNS name.
+    BadServerName,
+}
+
+impl Error {
+    /// The fatal alert that tells the peer; `None` where there is nothing to tell or nobody to hear it.
+    pub fn alert(&self) -> Option<AlertDescription> {
+        Some(match self {
+            Self::PeerMisbehaved(misbehaved) => match misbehaved {
+                PeerMisbehaved::UnexpectedMessage(_) => AlertDescription::UNEXPECTED_MESSAGE,
+                PeerMisbehaved::UnsolicitedExtension => AlertDescription::UNSUPPORTED_EXTENSION,
+                PeerMisbehaved::BadRenegotiationInfo => AlertDescription::HANDSHAKE_FAILURE,
+                PeerMisbehaved::DuplicateExtension => AlertDescription::DECODE_ERROR,
+                PeerMisbehaved::BadSignature | PeerMisbehaved::BadFinished => AlertDescription::DECRYPT_ERROR,
+                PeerMisbehaved::SuiteNotOffered
+                | PeerMisbehaved::GroupNotOffered
+                | PeerMisbehaved::SchemeNotOffered
+                | PeerMisbehaved::BadCompression
+                | PeerMisbehaved::NoUncompressedPoints
+                | PeerMisbehaved::BadPublicKey => AlertDescription::ILLEGAL_PARAMETER,
+            },
+            Self::PeerIncompatible(incompatible) => match incompatible {
+                PeerIncompatible::NoCommonVersion => AlertDescription::PROTOCOL_VERSION,
+                PeerIncompatible::UnknownPskIdentity => AlertDescription::UNKNOWN_PSK_IDENTITY,
+                PeerIncompatible::NoCommonSuite
+                | PeerIncompatible::NoCommonGroup
+                | PeerIncompatible::NoCommonScheme
+                | PeerIncompatible::NoExtendedMasterSecret => AlertDescription::HANDSHAKE_FAILURE,
+            },
+            Self::BadMessage(..) => AlertDescription::DECODE_ERROR,
+            Self::BadCertificate(error) => error.alert(),
+            Self::Crypto(_) => AlertDescription::INTERNAL_ERROR,
+            Self::AlertReceived(_) | Self::TimedOut | Self::SequenceExhausted | Self::Misuse(_) => return None,
+        })
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PeerMisbehaved(PeerMisbehaved::UnexpectedMessage(message)) => {
+                write!(f, "peer misbehaved: {message} is out of place")
+            }
+            Self::PeerMisbehaved(misbehaved) => write!(f, "peer misbehaved: {misbehaved:?}"),
+            Self::PeerIncompatible(incompatible) => write!(f, "peer is incompatible: {incompatible:?}"),
+            Self::BadMessage(message, reason) => write!(f, "{message} cannot be read: {reason}"),
+            Self::BadCertificate(error) => write!(f, "server refused: {error}"),
+            Self::AlertReceived(description) => write!(f, "peer sent the fatal alert {description}"),
+            Self::TimedOut => f.write_str("peer did not answer within the give-up time"),
+            Self::SequenceExhausted => f.write_str("record sequence numbers are used up"),
+            Self::Misuse(misuse) => write!(f, "misuse: {misuse:?}"),
+            Self::Crypto(error) => write!(f, "cryptography failed: {error:?}"),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+impl From<PeerMisbehaved> for Error {
+    fn from(misbehaved: PeerMisbehaved) -> Self {
+        Self::PeerMisbehaved(misbehaved)
+    }
+}
+
+impl From<PeerIncompatible> for Error {
+    fn from(incompatible: PeerIncompatible) -> Self {
+        Self::PeerIncompatible(incompatible)
+    }
+}
+
+impl From<Misuse> for Error {
+    fn from(misuse: Misuse) -> Self {
+        Self::Misuse(misuse)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_fault_has_its_alert() {
+        let table = [
+            (Error::PeerMisbehaved(PeerMisbehaved::BadFinished), Some(AlertDescription::DECRYPT_ERROR)),
+            (Error::PeerMisbehaved(PeerMisbehaved::SuiteNotOffered), Some(AlertDescription::ILLEGAL_PARAMETER)),
+            (Error::PeerMisbehaved(PeerMisbehaved::BadSignature), Some(AlertDescription::DECRYPT_ERROR)),
+            (Error::PeerIncompatible(PeerIncompatible::NoCommonVersion), Some(AlertDescription::PROTOCOL_VERSION)),
+            (Error::PeerIncompatible(PeerIncompatible::NoCommonSuite), Some(AlertDescription::HANDSHAKE_FAILURE)),
+            (Error::BadCertificate(CertificateError::UnknownIssuer), Some(AlertDescription::UNKNOWN_CA)),
+            (
+                Error::BadMessage(HandshakeType::SERVER_HELLO, ParseError::Truncated),
+                Some(AlertDescription::DECODE_ERROR),
+            ),
+            (Error::TimedOut, None),
+            (Error::AlertReceived(AlertDescription::HANDSHAKE_FAILURE), None),
+        ];
+        for (error, alert) in table {
+            assert_eq!(error.alert(), alert, "{error}");
+        }
+    }
+
+    #[test]
+    fn errors_read_as_sentence_fragments() {
+        let error = Error::from(PeerMisbehaved::UnexpectedMessage(HandshakeType::FINISHED));
+        assert_eq!(error.to_string(), "peer misbehaved: finished is out of place");
+    }
+}
