@@ -100,7 +100,7 @@ pub enum Misuse {
     NoGroups,
     /// A PSK identity or key is empty or too long.
     BadPsk,
-    /// A certificate chain is empty, or its key does not load.
+    /// A certificate chain is empty, or its key does not load or does not belong to it.
     BadCertifiedKey,
     /// The server name is missing where certificates are checked, or is not a DNS name.
     BadServerName,
