@@ -5,6 +5,8 @@
 
 mod demands;
 mod invariants;
+#[cfg(test)]
+mod tests;
 
 use crate::endpoint::Role;
 use crate::observe::{ImpairmentCounts, Observation};

@@ -4,6 +4,10 @@
 //! A pure function of the trace. Says what happened, never whether it should have: that is the judge's part.
 
 mod flights;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 

@@ -1,0 +1,105 @@
+//! For every invariant and every kind of demand: a trace that keeps it, and traces that trip it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::*;
+use crate::dissect::Message;
+use crate::dissect::testing::*;
+use crate::endpoint::EndpointEvent;
+use crate::observe::observe;
+use crate::observe::testing::*;
+use crate::scenario::*;
+use crate::time::SimTime;
+use crate::trace::{Cause, FaultAction, What};
+
+mod demands;
+mod invariants;
+
+const CLIENT: Role = Role::Client;
+const SERVER: Role = Role::Server;
+
+fn scenario() -> Scenario {
+    let end = EndpointSpec { mtu: 1200, ..EndpointSpec::default() };
+    let pipe = Pipe {
+        ip_mtu: 1500,
+        loss: Loss::None,
+        duplicate: Ratio::default(),
+        rate: None,
+        delay: Delay { base: DELAY, spread: Spread::None },
+        reorder: None,
+        order: Order::Fifo,
+    };
+    Scenario {
+        name: "topic/behaviour".into(),
+        path: "topic/behaviour.yaml".into(),
+        digest: [0; 32],
+        goal: String::new(),
+        clauses: vec!["RFC 6347 §4.2.4".into(), "RFC 6347 §4.2.1".into()],
+        seeds: (1, 1),
+        golden: false,
+        credentials: CredentialsSpec::Psk { ecdhe: false },
+        client: end.clone(),
+        server: EndpointSpec { cookie: true, ..end },
+        network: Network {
+            profile: String::new(),
+            up: pipe.clone(),
+            down: pipe,
+            half_duplex: false,
+            bystanders: Vec::new(),
+        },
+        faults: Vec::new(),
+        workload: Workload { messages: 1, size: 15, interval: Duration::ZERO, close: None },
+        duration: Duration::from_secs(60),
+        expect: Vec::new(),
+    }
+}
+
+fn judged(scenario: &Scenario, trace: &Trace) -> Vec<Failure> {
+    judge(scenario, &observe(trace), trace)
+}
+
+const fn exactly(count: u64) -> CountCheck {
+    CountCheck { min: count, max: count }
+}
+
+const fn at_least(count: u64) -> CountCheck {
+    CountCheck { min: count, max: u64::MAX }
+}
+
+#[test]
+fn a_good_run_has_no_failures() {
+    for story in [full(), without_cookie(), abbreviated()] {
+        assert_eq!(judged(&scenario(), &story.trace()), []);
+    }
+}
+
+#[test]
+fn a_failed_demand_tells_line_and_clauses() {
+    let kind = Demand::Flights(vec![1, 2]);
+    let scenario = Scenario { expect: vec![Expectation { line: 17, kind }], ..scenario() };
+    let [failure] = &judged(&scenario, &full().trace())[..] else { panic!("one failure") };
+    let expected = Failure {
+        id: "flights",
+        clause: "RFC 6347 §4.2.4, RFC 6347 §4.2.1".into(),
+        detail: "flights [1, 2, 3, 4, 5, 6], not [1, 2]".into(),
+        line: Some(17),
+        role: None,
+    };
+    assert_eq!(*failure, expected);
+}
+
+#[test]
+fn seeds_are_counted_together() {
+    let demand = |min, per| Expectation {
+        line: 3,
+        kind: Demand::Struck { impairment: Impairment::Loss, count: at_least(min), per },
+    };
+    let runs = [1, 0, 2].map(|loss| ImpairmentCounts { loss, ..ImpairmentCounts::default() });
+    let judged = |min, per| judge_seeds(&Scenario { expect: vec![demand(min, per)], ..scenario() }, &runs);
+    assert_eq!(judged(3, Per::Seeds), []);
+    assert_eq!(judged(4, Per::Run), [], "not judged over seeds");
+    let [failure] = &judged(4, Per::Seeds)[..] else { panic!("one failure") };
+    assert_eq!((failure.id, failure.line), ("struck", Some(3)));
+    assert_eq!(failure.detail, "Loss struck 3 times in 3 runs, not at least 4");
+}
