@@ -15,7 +15,8 @@ mod clock;
 mod dimpl;
 #[cfg(any(feature = "dimpl", feature = "rtc-dtls"))]
 mod key_log;
-#[cfg(any(feature = "dimpl", feature = "rtc-dtls"))]
+mod last;
+mod native;
 mod options;
 #[cfg(feature = "rtc-dtls")]
 mod rtc;
@@ -68,9 +69,15 @@ pub fn registry() -> Vec<Arc<dyn Stack>> {
 /// The stack called `name`, mutants included.
 pub fn get(name: &str) -> Result<Arc<dyn Stack>, UnknownStack> {
     let stacks = registry();
-    match stacks.iter().find(|stack| stack.name() == name) {
-        Some(stack) => Ok(Arc::clone(stack)),
-        None => Err(UnknownStack::new(name, stacks.iter().map(|stack| stack.name().to_owned()).collect())),
+    if let Some(stack) = stacks.iter().find(|stack| stack.name() == name) {
+        return Ok(Arc::clone(stack));
+    }
+    let mutants = native::Native::mutants();
+    match mutants.get(name) {
+        Some(mutant) => Ok(Arc::new(*mutant)),
+        None => {
+            Err(UnknownStack::new(name, stacks.iter().map(|stack| stack.name()), mutants.keys().map(String::as_str)))
+        }
     }
 }
 
@@ -79,17 +86,24 @@ pub fn get(name: &str) -> Result<Arc<dyn Stack>, UnknownStack> {
 pub struct UnknownStack {
     /// What was asked for.
     pub name: String,
-    /// All names there are.
+    /// All names there are, without those of mutants.
     pub known: Vec<String>,
     /// Those that look like a slip of the finger away.
     pub near: Vec<String>,
 }
 
 impl UnknownStack {
-    fn new(name: &str, known: Vec<String>) -> Self {
-        let near = |candidate: &&String| edits(name, candidate) <= 2 || candidate.starts_with(name);
-        let near = if name.is_empty() { vec![] } else { known.iter().filter(near).cloned().collect() };
-        Self { name: name.to_owned(), known, near }
+    fn new<'a>(
+        name: &str,
+        stacks: impl Iterator<Item = &'a str> + Clone,
+        mutants: impl Iterator<Item = &'a str>,
+    ) -> Self {
+        let alike = |candidate: &&str| !name.is_empty() && (candidate.starts_with(name) || edits(name, candidate) <= 2);
+        Self {
+            name: name.to_owned(),
+            known: stacks.clone().map(str::to_owned).collect(),
+            near: stacks.chain(mutants.filter(|_| name.contains('+'))).filter(alike).map(str::to_owned).collect(),
+        }
     }
 }
 

@@ -25,16 +25,19 @@ impl Family {
     }
 }
 
-/// Why `asked` cannot be restricted to, given what the stack has, in the order in which it offers.
-pub(super) fn suites_refused(asked: &[String], offered: &[&str]) -> Option<String> {
-    let mut positions = Vec::with_capacity(asked.len());
-    for name in asked {
-        match offered.iter().position(|offer| offer == name) {
-            Some(position) => positions.push(position),
-            None => return Some(format!("cipher suite {name} is not among its {}", offered.join(", "))),
-        }
-    }
-    (!positions.is_sorted()).then(|| format!("offers cipher suites in its own order: {}", offered.join(", ")))
+/// Why `asked` cannot be offered in any order, given what the stack has.
+pub(super) fn suites_missing(asked: &[String], has: &[impl AsRef<str>]) -> Option<String> {
+    let missing = asked.iter().find(|name| has.iter().all(|suite| suite.as_ref() != name.as_str()))?;
+    let has: Vec<&str> = has.iter().map(AsRef::as_ref).collect();
+    Some(format!("cipher suite {missing} is not among its {}", has.join(", ")))
+}
+
+/// Why `asked` cannot be offered, given what the stack has, in the order it is bound to.
+pub(super) fn suites_refused(asked: &[String], offers: &[&str]) -> Option<String> {
+    let positions = asked.iter().map(|name| offers.iter().position(|offer| offer == name));
+    suites_missing(asked, offers).or_else(|| {
+        (!positions.is_sorted()).then(|| format!("offers cipher suites in its own order: {}", offers.join(", ")))
+    })
 }
 
 /// Why `asked` cannot be offered, given the order the stack is bound to.

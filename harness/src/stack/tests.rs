@@ -1,5 +1,7 @@
 //! Every adapter against every other, on a wire of 10 ms that loses what a test says.
 
+mod conduct;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -12,7 +14,7 @@ use crate::time::SimTime;
 const DELAY: Duration = Duration::from_millis(10);
 const HORIZON: SimTime = SimTime::from_nanos(300_000_000_000);
 
-pub(super) fn config(role: Role, credentials: &Credentials) -> EndpointConfig {
+fn config(role: Role, credentials: &Credentials) -> EndpointConfig {
     let address = |host: u8| SocketAddr::from((Ipv4Addr::new(192, 0, 2, host), 4433));
     let (local, peer) = if role == Role::Client { (address(1), address(2)) } else { (address(2), address(1)) };
     EndpointConfig {
@@ -32,36 +34,36 @@ pub(super) fn config(role: Role, credentials: &Credentials) -> EndpointConfig {
     }
 }
 
-pub(super) fn certificate() -> Credentials {
+fn certificate() -> Credentials {
     Credentials::Certificate(pki::identity(&ChainShape::default()))
 }
 
-pub(super) fn psk() -> Credentials {
+fn psk() -> Credentials {
     Credentials::Psk { identity: b"meter-7".to_vec(), key: vec![7; 16], ecdhe: false }
 }
 
 /// One datagram as it was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Sent {
-    pub(super) at: SimTime,
-    pub(super) from: Role,
-    pub(super) lost: bool,
-    pub(super) bytes: Vec<u8>,
+struct Sent {
+    at: SimTime,
+    from: Role,
+    lost: bool,
+    bytes: Vec<u8>,
 }
 
 /// Client and server, the wire between them and an application that says ping, echoes it and closes.
-pub(super) struct Pair {
+struct Pair {
     ends: BTreeMap<Role, Box<dyn Endpoint>>,
     now: SimTime,
     wire: VecDeque<(SimTime, Role, Vec<u8>)>,
-    pub(super) sent: Vec<Sent>,
-    pub(super) events: Vec<(SimTime, Role, EndpointEvent)>,
+    sent: Vec<Sent>,
+    events: Vec<(SimTime, Role, EndpointEvent)>,
     /// Whether the client closes after the echo.
-    pub(super) closes: bool,
+    closes: bool,
 }
 
 impl Pair {
-    pub(super) fn new(client: &str, server: &str, credentials: &Credentials, change: fn(&mut EndpointConfig)) -> Self {
+    fn new(client: &str, server: &str, credentials: &Credentials, change: fn(&mut EndpointConfig)) -> Self {
         let ends = [(Role::Client, client), (Role::Server, server)].map(|(role, name)| {
             let mut config = config(role, credentials);
             change(&mut config);
@@ -81,8 +83,18 @@ impl Pair {
     }
 
     /// Runs to quiet; `lose` sees the sender and the index of each datagram on its direction.
-    pub(super) fn run(&mut self, mut lose: impl FnMut(Role, usize, &[u8]) -> bool) {
-        self.with(Role::Client, |end, now| end.start(now), &mut lose);
+    fn run(&mut self, mut lose: impl FnMut(Role, usize, &[u8]) -> bool) {
+        self.run_over(|role, index, bytes| if lose(role, index, bytes) { vec![] } else { vec![bytes.to_vec()] });
+    }
+
+    /// Runs to quiet over a path that turns each datagram into those that arrive.
+    fn run_over(&mut self, mut path: impl FnMut(Role, usize, &[u8]) -> Vec<Vec<u8>>) {
+        self.with(Role::Client, |end, now| end.start(now), &mut path);
+        self.carry_on(&mut path);
+    }
+
+    /// Runs to quiet from where things stand.
+    fn carry_on(&mut self, path: &mut impl FnMut(Role, usize, &[u8]) -> Vec<Vec<u8>>) {
         loop {
             let delivery = self.wire.front().map(|(due, ..)| *due);
             let now = self.now;
@@ -94,23 +106,23 @@ impl Pair {
             self.now = next.max(self.now);
             if delivery == Some(next) {
                 if let Some((_, to, bytes)) = self.wire.pop_front() {
-                    self.with(to, |end, now| end.handle_datagram(now, &bytes), &mut lose);
+                    self.with(to, |end, now| end.handle_datagram(now, &bytes), path);
                 }
                 continue;
             }
             for role in Role::BOTH {
                 if self.ends.get_mut(&role).and_then(|end| end.poll_timeout(next)).is_some_and(|at| at <= next) {
-                    self.with(role, |end, now| end.handle_timeout(now), &mut lose);
+                    self.with(role, |end, now| end.handle_timeout(now), path);
                 }
             }
         }
     }
 
-    pub(super) fn with(
+    fn with(
         &mut self,
         role: Role,
         call: impl FnOnce(&mut dyn Endpoint, SimTime),
-        lose: &mut impl FnMut(Role, usize, &[u8]) -> bool,
+        path: &mut impl FnMut(Role, usize, &[u8]) -> Vec<Vec<u8>>,
     ) {
         let now = self.now;
         let end = self.ends.get_mut(&role).expect("both ends are there");
@@ -130,10 +142,9 @@ impl Pair {
             while let Some(bytes) = end.poll_transmit(now) {
                 idle = false;
                 let index = self.sent.iter().filter(|sent| sent.from == role).count();
-                let lost = lose(role, index, &bytes);
-                if !lost {
-                    self.wire.push_back((now + DELAY, role.peer(), bytes.clone()));
-                }
+                let arriving = path(role, index, &bytes);
+                let lost = arriving.is_empty();
+                self.wire.extend(arriving.into_iter().map(|bytes| (now + DELAY, role.peer(), bytes)));
                 self.sent.push(Sent { at: now, from: role, lost, bytes });
             }
             if idle {
@@ -142,11 +153,11 @@ impl Pair {
         }
     }
 
-    pub(super) fn saw(&self, role: Role, event: &EndpointEvent) -> bool {
+    fn saw(&self, role: Role, event: &EndpointEvent) -> bool {
         self.events.iter().any(|(_, by, seen)| *by == role && seen == event)
     }
 
-    pub(super) fn established(&self, role: Role) -> bool {
+    fn established(&self, role: Role) -> bool {
         self.events.iter().any(|(_, by, seen)| *by == role && matches!(seen, EndpointEvent::Established { .. }))
     }
 
@@ -161,7 +172,7 @@ impl Pair {
     }
 
     /// What happened, a line each, for a failed assertion.
-    pub(super) fn story(&self) -> String {
+    fn story(&self) -> String {
         let mut lines: Vec<(SimTime, String)> = vec![];
         for sent in &self.sent {
             let fate = if sent.lost { " lost" } else { "" };

@@ -257,16 +257,18 @@ impl DimplEndpoint {
                     break;
                 }
                 Output::Connected => {
-                    if !self.ended {
-                        // It does not say which cipher suite it runs.
-                        self.events.push_back(EndpointEvent::Established { suite: String::new() });
-                    }
+                    // It does not say which cipher suite it runs.
+                    self.events.push_back(EndpointEvent::Established { suite: String::new() });
                     continue;
                 }
                 Output::PeerCert(leaf) => {
                     refusal = self.expected.as_ref().and_then(|expected| expected.refuses(leaf));
-                    self.ended |= refusal.is_some();
-                    continue;
+                    if refusal.is_none() {
+                        continue;
+                    }
+                    // This comes before the flight that accepts the server, which is thus never sent.
+                    rested = true;
+                    break;
                 }
                 Output::ApplicationData(data) => {
                     self.events.push_back(EndpointEvent::Data(data.to_vec()));
@@ -284,7 +286,6 @@ impl DimplEndpoint {
             self.fail(format!("did not come to rest within {OUTPUTS_MAX} outputs"));
         }
         if let Some(refusal) = refusal {
-            self.ended = false;
             self.fail(refusal);
             // The application's only way to end a handshake; the peer is not told.
             self.call(now, Dtls::close);

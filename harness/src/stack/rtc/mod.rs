@@ -7,7 +7,7 @@ mod provider;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -25,7 +25,8 @@ use rustls::client::WebPkiServerVerifier;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::clock::Base;
-use super::options::{Family, group_order_refused, suites_refused, timer_max_refused};
+use super::last::Last;
+use super::options::{Family, group_order_refused, suites_missing, timer_max_refused};
 use super::{Determinism, Stack};
 use crate::endpoint::{Credentials, Endpoint, EndpointConfig, EndpointEvent, Group, Role};
 use crate::pki::{Identity, KeyKind};
@@ -82,9 +83,7 @@ impl Stack for RtcDtls {
             Family::EcdhePsk => return Some("has no ECDHE_PSK cipher suite".to_owned()),
         };
         // A client offers in the order it is given, a server follows the client's order.
-        let mut asked = config.suites.clone();
-        asked.sort_by_key(|name| suites.iter().position(|suite| suite == name));
-        if let Some(reason) = suites_refused(&asked, suites) {
+        if let Some(reason) = suites_missing(&config.suites, suites) {
             return Some(reason);
         }
         if config.role == Role::Client
@@ -192,23 +191,15 @@ fn verifier(config: &EndpointConfig, identity: &Identity) -> Result<VerifyPeerCe
     }))
 }
 
-/// The server's key in ring's form. Importing checks the key pair, which costs more than signing: the last is kept.
-fn signing_key(identity: &Identity) -> Result<Arc<dyn SigningKey>, String> {
-    static LAST: Mutex<Option<(Vec<u8>, Arc<dyn SigningKey>)>> = Mutex::new(None);
-    let der = identity.key.secret_der();
-    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((known, key)) = &*last
-        && known == der
-    {
-        return Ok(Arc::clone(key));
-    }
+/// The server's key in ring's form.
+fn signing_key(identity: &Arc<Identity>) -> Result<Arc<dyn SigningKey>, String> {
+    static LAST: Last<Arc<dyn SigningKey>> = Last::new();
     let scheme = match identity.shape.key {
         KeyKind::EcdsaP256 => SignatureScheme::EcdsaP256Sha256,
         KeyKind::Ed25519 => SignatureScheme::Ed25519,
     };
-    let key = RingCrypto.import_signing_key(scheme, der).map_err(|error| error.to_string())?;
-    *last = Some((der.to_vec(), Arc::clone(&key)));
-    Ok(key)
+    let make = || RingCrypto.import_signing_key(scheme, identity.key.secret_der());
+    LAST.get(identity, make).map_err(|error| error.to_string())
 }
 
 /// One association. The crate's endpoint holds many; this one has one peer and is done when the association is.
