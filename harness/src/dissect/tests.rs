@@ -251,15 +251,20 @@ proptest! {
         }
     }
 
-    /// Real datagrams with some bytes overwritten, cut, in any order.
+    /// Real datagrams with some bytes overwritten, cut, in any order, with the key known from some point on.
     #[test]
     fn damaged_datagrams_are_read(
-        damage in prop::collection::vec((0usize..8, prop::collection::vec((0usize..150, any::<u8>()), 0..4), 0usize..200), 0..60)
+        key_at in 0usize..60,
+        damage in prop::collection::vec((0usize..12, prop::collection::vec((0usize..150, any::<u8>()), 0..4), 0usize..200), 0..60)
     ) {
-        let handshake = full_handshake();
+        let plain = full_handshake().into_iter().map(|(from, _, bytes)| (from, bytes));
+        let datagrams: Vec<_> = plain.chain(protected_end()).collect();
         let mut dissector = Dissector::new();
-        for (which, bytes, cut) in damage {
-            let (from, _, mut datagram) = handshake[which].clone();
+        for (turn, (which, bytes, cut)) in damage.into_iter().enumerate() {
+            if turn == key_at {
+                dissector.learn_key_log(&key_log());
+            }
+            let (from, mut datagram) = datagrams[which].clone();
             for (place, byte) in bytes {
                 if let Some(old) = datagram.get_mut(place) {
                     *old = byte;

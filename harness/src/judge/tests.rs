@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::dissect::Message;
 use crate::dissect::testing::*;
@@ -10,7 +12,6 @@ use crate::endpoint::EndpointEvent;
 use crate::observe::observe;
 use crate::observe::testing::*;
 use crate::scenario::*;
-use crate::time::SimTime;
 use crate::trace::{Cause, FaultAction, What};
 
 mod demands;
@@ -102,4 +103,35 @@ fn seeds_are_counted_together() {
     let [failure] = &judged(4, Per::Seeds)[..] else { panic!("one failure") };
     assert_eq!((failure.id, failure.line), ("struck", Some(3)));
     assert_eq!(failure.detail, "Loss struck 3 times in 3 runs, not at least 4");
+}
+
+proptest! {
+    /// Whatever endpoints send and report, in whatever order, a judgment comes out.
+    #[test]
+    fn any_trace_is_judged(
+        steps in prop::collection::vec((0usize..10, any::<bool>(), 0u64..5, prop::collection::vec(any::<u8>(), 0..60)), 0..40)
+    ) {
+        let mut story = Story::default();
+        for (step, is_client, millis, bytes) in steps {
+            let role = if is_client { CLIENT } else { SERVER };
+            let record = millis;
+            story.at(millis * 1000);
+            match step {
+                0 => _ = story.send(role, &bytes),
+                1 => _ = story.send(role, &flight1(record)),
+                2 => _ = story.send(role, &flight3(record)),
+                3 => flight4(record).iter().for_each(|datagram| _ = story.send(role, datagram)),
+                4 => _ = story.lose(role, &flight5(record, record)),
+                5 => _ = story.send(role, &flight6(record, record)),
+                6 => _ = story.report(role, EndpointEvent::Data(bytes)),
+                7 => _ = story.note(What::AppSend(role, bytes)),
+                8 => _ = story.report(role, EndpointEvent::KeyLog(key_log())),
+                _ => _ = story.established(role),
+            }
+        }
+        let demands = (1..).zip(demands::all());
+        let expect = demands.map(|(line, kind)| Expectation { line, kind }).collect();
+        let failures = judged(&Scenario { expect, ..scenario() }, &story.trace());
+        prop_assert!(failures.iter().all(|failure| !failure.detail.is_empty()));
+    }
 }

@@ -237,6 +237,11 @@ fn trips() -> Vec<(Demand, Story, Option<Role>, &'static str)> {
     ]
 }
 
+/// Every demand of the examples.
+pub(super) fn all() -> Vec<Demand> {
+    holds().into_iter().map(|(demand, _)| demand).chain(trips().into_iter().map(|(demand, ..)| demand)).collect()
+}
+
 fn checked(demand: &Demand, story: &Story) -> Result<(), Complaint> {
     super::super::demands::check(&scenario(), &observe(&story.trace()), demand)
 }
