@@ -4,6 +4,8 @@
 
 pub mod time;
 
+pub mod units;
+
 pub mod pki;
 
 pub mod endpoint;
