@@ -15,6 +15,7 @@ pub mod stack;
 pub mod dissect;
 
 pub mod scenario;
+pub use scenario::profile;
 
 pub mod trace;
 

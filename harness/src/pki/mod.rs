@@ -50,6 +50,7 @@ pub enum IssuerKind {
     /// ECDSA on P-256 with SHA-256.
     EcdsaP256,
     /// RSA 2048 with PKCS #1 v1.5 and SHA-256.
+    #[serde(rename = "rsa-2048")]
     Rsa2048,
 }
 

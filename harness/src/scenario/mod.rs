@@ -1,6 +1,7 @@
 //! A scenario as the rest of the harness sees it: validated, every default filled in, every unit turned into integers.
 //!
-//! `file` reads it from YAML; this module only says what it can hold. It knows no stack and runs nothing.
+//! This module says what it can hold; those below read it from YAML: `file` is the language, `lower`, `link`, `select`
+//! and `expect` give the keys their meaning, `load` finds the files. None knows a stack or runs anything.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,6 +11,26 @@ use crate::dissect::Message;
 use crate::endpoint::{Group, Role};
 use crate::pki::ChainShape;
 use crate::time::SimTime;
+
+mod error;
+mod expect;
+mod file;
+pub mod findings;
+mod link;
+mod load;
+mod lower;
+mod names;
+pub mod profile;
+mod select;
+mod text;
+
+pub use error::Error;
+pub use load::{collect, from_text, load};
+
+/// The JSON Schema of scenario files, for editors.
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(file::File).to_value()
+}
 
 /// One behaviour, its network, its faults, and what must come of it.
 #[derive(Clone, Debug)]
@@ -490,3 +511,6 @@ pub struct TimeCheck {
     /// Not after.
     pub max: Option<SimTime>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,661 @@
+//! The language of scenario files: which keys there are and what stands behind them. The doc comments are the
+//! descriptions of the JSON Schema.
+//!
+//! Only the shape is settled here; what the values mean together is settled by `lower`.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::text::{
+    At, Bits, Bytes, Count, Either, Halves, Number, Ordinals, Seeds, Share, Text, Thousandths, Time, Value,
+};
+use super::{Clock, HandshakeResult, Impairment, Order, Per};
+use crate::dissect::Message;
+use crate::endpoint::{Group, Role};
+use crate::pki::{IssuerKind, KeyKind};
+
+/// A scenario: one behaviour, its network, its faults, and what must come of it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "scenario")]
+pub(super) struct File {
+    /// Version of the format: 1.
+    pub(super) windtunnel: Value<Number>,
+    /// What the scenario shows, in one sentence.
+    pub(super) goal: At<String>,
+    /// Clauses it tests, as `RFC 6347 §4.2.4`.
+    #[serde(default)]
+    pub(super) clauses: Vec<At<String>>,
+    /// Seeds to run: `1..200`, or one seed. Default 1.
+    pub(super) seeds: Option<Value<Seeds>>,
+    /// Whether the ladder of the native pair at the first seed is a reviewed golden. Default false.
+    #[serde(default)]
+    pub(super) golden: bool,
+    /// How the ends authenticate. Default `certificate`: one small ECDSA certificate.
+    pub(super) credentials: Option<At<Either<CredentialsName, CredentialsKeys>>>,
+    /// Options of the two ends.
+    #[serde(default)]
+    pub(super) endpoints: Endpoints,
+    /// The link. Default: the profile `ideal`.
+    #[serde(default)]
+    pub(super) network: NetworkKeys,
+    /// Scripted faults; the first that matches a datagram acts. Each must strike in every run unless `optional: true`.
+    #[serde(default)]
+    pub(super) faults: Vec<At<FaultStep>>,
+    /// What the applications do once established. Default: one message of 64 B, then the client closes.
+    #[serde(default)]
+    pub(super) workload: WorkloadKeys,
+    /// Virtual time after which the run ends. Default 300 s.
+    pub(super) duration: Option<Value<Time>>,
+    /// What must come of it; at least one demand.
+    pub(super) expect: At<Vec<At<ExpectStep>>>,
+}
+
+/// Credentials by name.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "credentials-name")]
+pub(super) enum CredentialsName {
+    /// A fixed pre-shared key, alone.
+    Psk,
+    /// The pre-shared key with an ECDHE exchange.
+    EcdhePsk,
+    /// A server certificate.
+    Certificate,
+}
+
+/// Credentials with options.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "credentials")]
+pub(super) struct CredentialsKeys {
+    /// A server certificate of a given shape.
+    pub(super) certificate: At<ChainKeys>,
+}
+
+/// Shape of the server's chain.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "chain")]
+pub(super) struct ChainKeys {
+    /// Key of the leaf. Default `ecdsa-p256`.
+    pub(super) key: Option<KeyKind>,
+    /// Key of root and intermediates. Default `ecdsa-p256`.
+    pub(super) issuer: Option<IssuerKind>,
+    /// Certificates sent, leaf included, root not: 1 to 6. Default 1.
+    pub(super) certificates: Option<Value<Number>>,
+    /// Exact bytes of the certificates together, reached by padding. Default: as small as they come.
+    pub(super) size: Option<Value<Bytes>>,
+    /// Names in the leaf. Default: the server's. The client asks for the first.
+    pub(super) names: Option<Vec<At<String>>>,
+}
+
+/// Options of the two ends.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "endpoints")]
+pub(super) struct Endpoints {
+    /// For both; the keys below take precedence.
+    #[serde(default)]
+    pub(super) both: EndpointKeys,
+    /// For the client.
+    #[serde(default)]
+    pub(super) client: EndpointKeys,
+    /// For the server.
+    #[serde(default)]
+    pub(super) server: EndpointKeys,
+}
+
+/// Options of one end; what is not given is left to the stack.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "endpoint")]
+pub(super) struct EndpointKeys {
+    /// Largest datagram to send, in bytes of UDP payload: 256 B to 65507 B. Default 1200 B.
+    pub(super) mtu: Option<Value<Bytes>>,
+    /// Server: answer the first ClientHello with a HelloVerifyRequest. Default true.
+    pub(super) cookie: Option<At<bool>>,
+    /// Cipher suites in order of preference, IANA names without `TLS_`.
+    pub(super) suites: Option<Vec<At<String>>>,
+    /// Key exchange groups in order of preference.
+    pub(super) groups: Option<Vec<Group>>,
+    /// The retransmission timer.
+    pub(super) timer: Option<TimerKeys>,
+    /// Time after which an unanswered flight ends the handshake.
+    pub(super) give_up: Option<Value<Time>>,
+}
+
+/// The retransmission timer.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "timer")]
+pub(super) struct TimerKeys {
+    /// First timeout.
+    pub(super) initial: Option<Value<Time>>,
+    /// Cap of the doubling.
+    pub(super) max: Option<Value<Time>>,
+}
+
+/// The keys that describe a direction, in a struct of the given name with the given further keys.
+macro_rules! link_struct {
+    ($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }) => {
+        #[derive(Debug, Default, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+        $(#[$meta])*
+        pub(super) struct $name {
+            $($(#[$field_meta])* pub(super) $field: $type,)*
+            /// One-way delay after serialisation: `25 ms`, or with a random part.
+            pub(super) delay: Option<At<Either<Text<Time>, DelayKeys>>>,
+            /// Random loss: a share of all datagrams, or bursts.
+            pub(super) loss: Option<At<Either<Text<Share>, BurstKeys>>>,
+            /// Share of datagrams that arrive twice.
+            pub(super) duplicate: Option<Value<Share>>,
+            /// Random reordering.
+            pub(super) reorder: Option<At<ReorderKeys>>,
+            /// Rate of the bottleneck: `60 kbit/s`, or with the size of its queue.
+            pub(super) rate: Option<At<Either<Text<Bits>, RateKeys>>>,
+            /// Largest IP packet, IP and UDP headers (28 B) included; larger ones are dropped.
+            pub(super) ip_mtu: Option<Value<Bytes>>,
+            /// Whether delays that cross reorder (`free`) or not (`fifo`).
+            pub(super) order: Option<Order>,
+        }
+
+        impl $name {
+            /// The keys of a direction alone.
+            pub(super) fn link(&self) -> Link<'_> {
+                Link {
+                    delay: self.delay.as_ref(),
+                    loss: self.loss.as_ref(),
+                    duplicate: self.duplicate.as_ref(),
+                    reorder: self.reorder.as_ref(),
+                    rate: self.rate.as_ref(),
+                    ip_mtu: self.ip_mtu.as_ref(),
+                    order: self.order,
+                }
+            }
+        }
+    };
+}
+
+/// The keys of a direction, wherever they stand.
+#[derive(Clone, Copy)]
+pub(super) struct Link<'a> {
+    pub(super) delay: Option<&'a At<Either<Text<Time>, DelayKeys>>>,
+    pub(super) loss: Option<&'a At<Either<Text<Share>, BurstKeys>>>,
+    pub(super) duplicate: Option<&'a Value<Share>>,
+    pub(super) reorder: Option<&'a At<ReorderKeys>>,
+    pub(super) rate: Option<&'a At<Either<Text<Bits>, RateKeys>>>,
+    pub(super) ip_mtu: Option<&'a Value<Bytes>>,
+    pub(super) order: Option<Order>,
+}
+
+link_struct! {
+    /// The link between the ends. Keys here hold for both directions, those under `up` and `down` for one.
+    #[schemars(rename = "network")]
+    NetworkKeys {
+        /// Profile to start from; `windtunnel profiles` lists them. Default `ideal`.
+        profile: Option<At<String>>,
+        /// One transmitter at a time: both directions share the time on the air.
+        half_duplex: Option<bool>,
+        /// Client to server.
+        up: Option<PipeKeys>,
+        /// Server to client.
+        down: Option<PipeKeys>,
+        /// Hosts with links of their own, which must not disturb this one.
+        bystanders: Option<Vec<At<BystanderKeys>>>,
+    }
+}
+
+link_struct! {
+    /// One direction of the link.
+    #[schemars(rename = "direction")]
+    PipeKeys {}
+}
+
+/// A delay with a random part: `uniform`, or `median` and `sigma` of a log-normal.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "delay")]
+pub(super) struct DelayKeys {
+    /// Fixed part.
+    pub(super) base: Option<Value<Time>>,
+    /// Adds a uniform time from zero to this.
+    pub(super) uniform: Option<Value<Time>>,
+    /// Adds a log-normal time with this median.
+    pub(super) median: Option<Value<Time>>,
+    /// Standard deviation of its logarithm, as `0.6`.
+    pub(super) sigma: Option<Value<Thousandths>>,
+}
+
+/// Loss in bursts (Gilbert-Elliott): two states, one step per datagram.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "bursts")]
+pub(super) struct BurstKeys {
+    /// Share of steps from the good state to the bad.
+    pub(super) good_to_bad: Value<Share>,
+    /// Share of steps from the bad state to the good.
+    pub(super) bad_to_good: Value<Share>,
+    /// Loss in the good state.
+    pub(super) loss_good: Value<Share>,
+    /// Loss in the bad state.
+    pub(super) loss_bad: Value<Share>,
+}
+
+/// Random reordering.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "reorder")]
+pub(super) struct ReorderKeys {
+    /// Share of datagrams held back.
+    pub(super) share: Value<Share>,
+    /// Each leaves right after the next one of its direction, or after this time.
+    pub(super) hold: Value<Time>,
+}
+
+/// A rate and its queue.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "bottleneck")]
+pub(super) struct RateKeys {
+    /// Bits per second of IP packets.
+    pub(super) bits: Value<Bits>,
+    /// Bytes that may wait; a datagram that does not fit is dropped. Default 16 kB.
+    pub(super) queue: Option<Value<Bytes>>,
+}
+
+/// A host beside the pair.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "bystander")]
+pub(super) struct BystanderKeys {
+    /// Its name.
+    pub(super) name: At<String>,
+    /// Profile of its link, of which the uplink is used. Default `ideal`.
+    pub(super) profile: Option<At<String>>,
+    /// What it sends. Default: nothing.
+    pub(super) traffic: Option<TrafficKeys>,
+}
+
+/// Traffic of a bystander.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "traffic")]
+pub(super) struct TrafficKeys {
+    /// Time between datagrams.
+    pub(super) every: Value<Time>,
+    /// Bytes of each.
+    pub(super) size: Value<Bytes>,
+}
+
+/// The keys that pick datagrams, in a struct of the given name with the given further keys.
+macro_rules! selector_struct {
+    ($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }) => {
+        #[derive(Debug, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+        $(#[$meta])*
+        pub(super) struct $name {
+            /// Sent by this end.
+            pub(super) from: Option<At<Role>>,
+            /// Part of this flight: 1 to 6, by its place in the full handshake with cookie.
+            pub(super) flight: Option<Value<Number>>,
+            /// Carries (a fragment of) this message.
+            pub(super) message: Option<At<Message>>,
+            /// Carries the nth fragment of `message`, from 1.
+            pub(super) fragment: Option<Value<Number>>,
+            /// The nth transmission of what it carries, from 1: `1`, `1..2` or `2..`.
+            pub(super) attempt: Option<Value<Ordinals>>,
+            /// The nth datagram, from 1: of the flight's transmission if `flight` is given, else of the direction.
+            pub(super) datagram: Option<Value<Number>>,
+            /// Has a record of this epoch: 0 or 1.
+            pub(super) epoch: Option<Value<Number>>,
+            /// Sent at this instant of the run or later.
+            pub(super) after_time: Option<Value<Time>>,
+            /// Sent before this instant of the run.
+            pub(super) before_time: Option<Value<Time>>,
+            $($(#[$field_meta])* pub(super) $field: $type,)*
+        }
+
+        impl $name {
+            /// The keys that pick datagrams alone.
+            pub(super) fn picks(&self) -> Picks<'_> {
+                Picks {
+                    from: self.from.as_ref(),
+                    flight: self.flight.as_ref(),
+                    message: self.message.as_ref(),
+                    fragment: self.fragment.as_ref(),
+                    attempt: self.attempt.as_ref(),
+                    datagram: self.datagram.as_ref(),
+                    epoch: self.epoch.as_ref(),
+                    after: self.after_time.as_ref(),
+                    before: self.before_time.as_ref(),
+                }
+            }
+        }
+    };
+}
+
+/// The keys that pick datagrams, wherever they stand.
+#[derive(Clone, Copy)]
+pub(super) struct Picks<'a> {
+    pub(super) from: Option<&'a At<Role>>,
+    pub(super) flight: Option<&'a Value<Number>>,
+    pub(super) message: Option<&'a At<Message>>,
+    pub(super) fragment: Option<&'a Value<Number>>,
+    pub(super) attempt: Option<&'a Value<Ordinals>>,
+    pub(super) datagram: Option<&'a Value<Number>>,
+    pub(super) epoch: Option<&'a Value<Number>>,
+    pub(super) after: Option<&'a Value<Time>>,
+    pub(super) before: Option<&'a Value<Time>>,
+}
+
+/// A scripted fault.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "fault")]
+pub(super) enum FaultStep {
+    /// Lose these datagrams.
+    Drop(At<DropKeys>),
+    /// Deliver these datagrams more than once.
+    Duplicate(At<DuplicateKeys>),
+    /// Deliver these datagrams later.
+    Delay(At<LaterKeys>),
+    /// Keep these datagrams until later ones have passed.
+    Hold(At<HoldKeys>),
+    /// Drop everything sent in a span of time.
+    Blackhole(At<BlackholeKeys>),
+}
+
+selector_struct! {
+    /// Datagrams to lose.
+    #[schemars(rename = "drop")]
+    DropKeys {
+        /// At most this many datagrams.
+        times: Option<Value<Number>>,
+        /// Whether a run in which this never strikes may pass. Default false.
+        optional: Option<bool>,
+    }
+}
+
+selector_struct! {
+    /// Datagrams to deliver more than once.
+    #[schemars(rename = "duplicate")]
+    DuplicateKeys {
+        /// Copies besides the original, up to 16. Default 1.
+        copies: Option<Value<Number>>,
+        /// Time from each copy to the next. Default 0.
+        after: Option<Value<Time>>,
+        /// At most this many datagrams.
+        times: Option<Value<Number>>,
+        /// Whether a run in which this never strikes may pass. Default false.
+        optional: Option<bool>,
+    }
+}
+
+selector_struct! {
+    /// Datagrams to deliver later.
+    #[schemars(rename = "delay-step")]
+    LaterKeys {
+        /// How much later.
+        by: Value<Time>,
+        /// At most this many datagrams.
+        times: Option<Value<Number>>,
+        /// Whether a run in which this never strikes may pass. Default false.
+        optional: Option<bool>,
+    }
+}
+
+selector_struct! {
+    /// Datagrams to keep until later ones have passed.
+    #[schemars(rename = "hold")]
+    HoldKeys {
+        /// Later datagrams of the direction that go ahead. Default 1.
+        behind: Option<Value<Number>>,
+        /// Longest time to wait for them.
+        at_most: Value<Time>,
+        /// At most this many datagrams.
+        times: Option<Value<Number>>,
+        /// Whether a run in which this never strikes may pass. Default false.
+        optional: Option<bool>,
+    }
+}
+
+/// A span of time in which nothing passes.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "blackhole")]
+pub(super) struct BlackholeKeys {
+    /// Only what this end sends. Default: both.
+    pub(super) from: Option<Role>,
+    /// Begin, inclusive.
+    pub(super) start: Value<Time>,
+    /// End, exclusive.
+    pub(super) end: Value<Time>,
+    /// Whether a run in which this never strikes may pass. Default false.
+    pub(super) optional: Option<bool>,
+}
+
+/// What the applications do once established.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "workload")]
+pub(super) struct WorkloadKeys {
+    /// Messages the client sends; the server echoes each. Default 1.
+    pub(super) messages: Option<Value<Number>>,
+    /// Bytes of each: 1 B to 16384 B. Default 64 B.
+    pub(super) size: Option<Value<Bytes>>,
+    /// Time between them. Default 100 ms.
+    pub(super) interval: Option<Value<Time>>,
+    /// Who closes after the last echo. Default `client`.
+    pub(super) close: Option<Closer>,
+}
+
+/// Who closes.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "closer")]
+pub(super) enum Closer {
+    /// The client.
+    Client,
+    /// The server.
+    Server,
+    /// Nobody.
+    None,
+}
+
+/// A demand on the outcome.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "demand")]
+pub(super) enum ExpectStep {
+    /// How the handshake ends, and when.
+    Handshake(At<Either<HandshakeResult, HandshakeKeys>>),
+    /// Clocks of the handshake in round trips, exactly. Needs a link with one fixed delay and no rate.
+    RoundTrips(At<RoundTripKeys>),
+    /// The flights on the wire in the order of their first appearance.
+    Flights(At<Vec<Value<Number>>>),
+    /// The messages of both ends in the order of their first appearance.
+    Messages(At<Vec<Message>>),
+    /// How often a flight is sent, and when.
+    Transmissions(At<TransmissionKeys>),
+    /// Each retransmission carries the whole flight, with the same `message_seq` and new record numbers.
+    WholeFlight(At<WholeFlightKeys>),
+    /// Retransmissions for which nothing had been lost.
+    Spurious(At<Either<Text<Count>, SpuriousKeys>>),
+    /// Sizes of the datagrams sent, in bytes of UDP payload.
+    DatagramSize(At<SizeKeys>),
+    /// Fragments of a message in one transmission.
+    Fragments(At<FragmentKeys>),
+    /// Workload messages that come back to the client unchanged, once each.
+    Echo(At<Either<Text<Count>, CountKeys>>),
+    /// How many datagrams of a kind are sent; `count: 0` demands their absence.
+    Sent(At<SentKeys>),
+    /// Alerts that can be read.
+    Alert(At<AlertKeys>),
+    /// Records an end reports as dropped quietly.
+    Discards(At<Either<Text<Count>, DiscardKeys>>),
+    /// An impairment happens.
+    Struck(At<StruckKeys>),
+}
+
+/// A result with bounds on its instant.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "handshake")]
+pub(super) struct HandshakeKeys {
+    /// How it ends.
+    pub(super) result: HandshakeResult,
+    /// Only this end. Default: both.
+    pub(super) who: Option<Role>,
+    /// Exactly at this instant of the run.
+    pub(super) at: Option<Value<Time>>,
+    /// Not before this instant.
+    pub(super) after: Option<Value<Time>>,
+    /// Not after this instant.
+    pub(super) within: Option<Value<Time>>,
+}
+
+/// Clocks of the handshake, from the first ClientHello datagram.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "round-trip-clocks")]
+pub(super) struct RoundTripKeys {
+    /// Until the client may send application data.
+    pub(super) app_send: Option<Value<Halves>>,
+    /// Until the client has the first application reply.
+    pub(super) app_reply: Option<Value<Halves>>,
+    /// Until the server has verified the client's Finished.
+    pub(super) server_done: Option<Value<Halves>>,
+    /// Until the client knows that its last flight arrived.
+    pub(super) confirmed: Option<Value<Halves>>,
+}
+
+impl RoundTripKeys {
+    /// Those given.
+    pub(super) fn clocks(&self) -> impl Iterator<Item = (Clock, &Value<Halves>)> {
+        [
+            (Clock::AppSend, &self.app_send),
+            (Clock::AppReply, &self.app_reply),
+            (Clock::ServerDone, &self.server_done),
+            (Clock::Confirmed, &self.confirmed),
+        ]
+        .into_iter()
+        .filter_map(|(clock, value)| Some((clock, value.as_ref()?)))
+    }
+}
+
+/// Transmissions of a flight.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "transmissions")]
+pub(super) struct TransmissionKeys {
+    /// Which flight.
+    pub(super) flight: Value<Number>,
+    /// How often. Default: as many as `at` or `gaps` say.
+    pub(super) count: Option<Value<Count>>,
+    /// Exactly at these instants of the run.
+    pub(super) at: Option<At<Vec<Value<Time>>>>,
+    /// Exactly these times between consecutive transmissions.
+    pub(super) gaps: Option<At<Vec<Value<Time>>>>,
+}
+
+/// A flight that is repeated as a whole.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "whole-flight")]
+pub(super) struct WholeFlightKeys {
+    /// Which flight.
+    pub(super) flight: Value<Number>,
+    /// Retransmissions there must be for this to mean something. Default 1.
+    pub(super) at_least: Option<Value<Number>>,
+}
+
+/// Spurious retransmissions.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "spurious")]
+pub(super) struct SpuriousKeys {
+    /// Only those of this end.
+    pub(super) from: Option<Role>,
+    /// How many.
+    pub(super) count: Value<Count>,
+}
+
+/// Datagram sizes.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "datagram-size")]
+pub(super) struct SizeKeys {
+    /// Only those of this end.
+    pub(super) from: Option<Role>,
+    /// None is larger.
+    pub(super) at_most: Option<Value<Bytes>>,
+    /// One is at least this large.
+    pub(super) reaches: Option<Value<Bytes>>,
+}
+
+/// Fragments of a message.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "fragments")]
+pub(super) struct FragmentKeys {
+    /// Which message.
+    pub(super) message: At<Message>,
+    /// How many.
+    pub(super) count: Value<Count>,
+}
+
+/// A count.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "counted")]
+pub(super) struct CountKeys {
+    /// How many.
+    pub(super) count: Value<Count>,
+}
+
+selector_struct! {
+    /// Datagrams and their number.
+    #[schemars(rename = "sent")]
+    SentKeys {
+        /// How many.
+        count: Value<Count>,
+    }
+}
+
+/// Alerts.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "alert")]
+pub(super) struct AlertKeys {
+    /// Only those of this end.
+    pub(super) from: Option<Role>,
+    /// Name in RFC 5246 §7.2, as `bad_certificate`.
+    pub(super) description: At<String>,
+    /// How many. Default: at least one.
+    pub(super) count: Option<Value<Count>>,
+}
+
+/// Records dropped quietly.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "discards")]
+pub(super) struct DiscardKeys {
+    /// Only by this end.
+    pub(super) by: Option<Role>,
+    /// How many.
+    pub(super) count: Value<Count>,
+}
+
+/// An impairment and its number.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "struck")]
+pub(super) struct StruckKeys {
+    /// Which kind.
+    pub(super) impairment: At<Impairment>,
+    /// How many. Default: at least one.
+    pub(super) count: Option<Value<Count>>,
+    /// In each run, or in all seeds together. Default `run`.
+    pub(super) per: Option<At<Per>>,
+}

@@ -1,0 +1,207 @@
+//! Failures of foreign stacks that somebody has verified as theirs: such a run is `known`, not failed.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::error::{Error, Source};
+use super::load;
+use super::text::{At, Number, Value};
+use crate::endpoint::Role;
+
+/// Name of the file, beside the topics.
+const FILE_NAME: &str = "findings.yaml";
+
+/// One verified failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Short name of the stack that is at fault.
+    pub stack: String,
+    /// Its version; another version is not excused.
+    pub version: String,
+    /// The end it plays.
+    pub role: Role,
+    /// Name of the scenario, or `topic/*`.
+    pub scenario: String,
+    /// Only against this peer.
+    pub peer: Option<String>,
+    /// Kind of the expectation, or id of the rule, that fails.
+    pub id: String,
+    /// Clause it breaks, as `RFC 6347 §4.2.4`.
+    pub clause: String,
+    /// What was seen, and how it is known to be the stack's fault.
+    pub reason: String,
+    /// Replays a run that shows it.
+    pub token: String,
+    /// Line in the file.
+    pub line: u32,
+}
+
+impl Finding {
+    /// Whether it speaks of a failure `id` of this stack in this place.
+    pub fn matches(&self, stack: &str, version: &str, role: Role, scenario: &str, peer: &str, id: &str) -> bool {
+        let in_scenario = match self.scenario.strip_suffix("/*") {
+            Some(topic) => scenario.split_once('/').is_some_and(|(found, _)| found == topic),
+            None => scenario == self.scenario,
+        };
+        self.stack == stack
+            && self.version == version
+            && self.role == role
+            && in_scenario
+            && self.peer.as_deref().is_none_or(|only| only == peer)
+            && self.id == id
+    }
+}
+
+/// The file as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct List {
+    windtunnel: Value<Number>,
+    findings: Vec<At<Entry>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Entry {
+    stack: At<String>,
+    version: At<String>,
+    role: Role,
+    scenario: At<String>,
+    peer: Option<At<String>>,
+    id: At<String>,
+    clause: At<String>,
+    reason: At<String>,
+    token: At<String>,
+}
+
+/// Whether a path is by name a list of findings.
+pub(super) fn is_list(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name == FILE_NAME)
+}
+
+/// The findings that belong to these files and folders of scenarios: of each folder, and of the folder above the topic
+/// of each file. None if there is no list.
+pub fn beside(paths: &[PathBuf]) -> Result<Vec<Finding>, Error> {
+    let mut lists = BTreeMap::new();
+    for path in paths {
+        let whole = std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+        // `scenarios`, `scenarios/topic` and `scenarios/topic/behaviour.yaml` all have the list of `scenarios`.
+        for folder in whole.ancestors().take(3) {
+            let list = folder.join(FILE_NAME);
+            if list.is_file() {
+                lists.insert(list, ());
+                break;
+            }
+        }
+    }
+    let mut findings = Vec::new();
+    for list in lists.keys() {
+        findings.extend(read(list)?);
+    }
+    Ok(findings)
+}
+
+/// Reads a list of findings.
+pub fn read(path: &Path) -> Result<Vec<Finding>, Error> {
+    from_text(path, &load::read(path)?)
+}
+
+fn from_text(path: &Path, text: &str) -> Result<Vec<Finding>, Error> {
+    let source = Source { path, text: Arc::from(text) };
+    let list: List = serde_saphyr::from_str(text).map_err(|error| source.yaml(&error))?;
+    if source.read(&list.windtunnel)? != 1 {
+        return Err(source.error(&list.windtunnel, "this format is not known", "this version reads `windtunnel: 1`"));
+    }
+    list.findings.iter().map(|entry| source.finding(entry)).collect()
+}
+
+impl Source<'_> {
+    fn finding(&self, entry: &At<Entry>) -> Result<Finding, Error> {
+        let Entry { stack, version, role, scenario, peer, id, clause, reason, token } = &entry.value;
+        for at in [stack, version, scenario, id, reason, token].into_iter().chain(peer) {
+            if at.value.trim().is_empty() {
+                return Err(self.error(
+                    at,
+                    "there is no value here",
+                    "a finding says who fails where, why, and how to see it",
+                ));
+            }
+        }
+        self.clause(clause)?;
+        if stack.value == "native" {
+            let help = "mend dtls-impl; findings excuse foreign stacks only";
+            return Err(self.error(stack, "the native stack has no known failures", help));
+        }
+        if scenario.value.split('/').count() != 2 || scenario.value.strip_suffix("/*").unwrap_or("").contains('*') {
+            let help = "write `topic/behaviour`, or `topic/*` for all of a topic";
+            return Err(self.error(scenario, format!("{:?} is not the name of a scenario", scenario.value), help));
+        }
+        let text = |at: &At<String>| at.value.split_whitespace().collect::<Vec<_>>().join(" ");
+        Ok(Finding {
+            stack: text(stack),
+            version: text(version),
+            role: *role,
+            scenario: text(scenario),
+            peer: peer.as_ref().map(text),
+            id: text(id),
+            clause: text(clause),
+            reason: text(reason),
+            token: text(token),
+            line: entry.place.line,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "windtunnel: 1
+findings:
+  - stack: other
+    version: \"0.9\"
+    role: server
+    scenario: retransmission/*
+    id: whole-flight
+    clause: RFC 6347 §4.2.4
+    reason: Sends the first datagram of the flight only.
+    token: wt1-abc
+";
+
+    #[test]
+    fn a_finding_excuses_what_it_names_and_nothing_else() {
+        let findings = from_text(Path::new("findings.yaml"), GOOD).unwrap();
+        let matches = |stack, version, role, scenario, id| findings[0].matches(stack, version, role, scenario, "x", id);
+        assert!(matches("other", "0.9", Role::Server, "retransmission/flight4_lost_once", "whole-flight"));
+        assert!(!matches("other", "0.10", Role::Server, "retransmission/flight4_lost_once", "whole-flight"));
+        assert!(!matches("other", "0.9", Role::Client, "retransmission/flight4_lost_once", "whole-flight"));
+        assert!(!matches("other", "0.9", Role::Server, "loss/flight4_lost_once", "whole-flight"));
+        assert!(!matches("other", "0.9", Role::Server, "retransmission/flight4_lost_once", "echo"));
+        assert_eq!(findings[0].line, 3);
+    }
+
+    #[test]
+    fn bad_lists_are_refused_with_the_place() {
+        let said = |from: &str, to: &str| {
+            let error = from_text(Path::new("findings.yaml"), &GOOD.replace(from, to)).unwrap_err();
+            format!("{:?} {error}: {}", error.position().unwrap(), error.mend())
+        };
+        assert_eq!(
+            said("stack: other", "stack: native"),
+            "(3, 12) the native stack has no known failures: mend dtls-impl; findings excuse foreign stacks only"
+        );
+        assert_eq!(said("role: server", "role: sever"), "(5, 11) unknown word `sever`: did you mean `server`?");
+        assert_eq!(
+            said("scenario: retransmission/*", "scenario: '*'"),
+            "(6, 15) \"*\" is not the name of a scenario: write `topic/behaviour`, or `topic/*` for all of a topic"
+        );
+        assert_eq!(
+            said("clause: RFC 6347 §4.2.4", "clause: RFC 6347"),
+            "(8, 13) \"RFC 6347\" is not a clause: write RFC, number and section, as `RFC 6347 §4.2.4`"
+        );
+        assert_eq!(said("    token: wt1-abc\n", ""), "(9, 5) the key `token` is missing: add `token: ...`");
+    }
+}

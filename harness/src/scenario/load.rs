@@ -1,0 +1,129 @@
+//! From paths to scenarios: which files count, what they are called, and everything that can be wrong with a file
+//! before its first key.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use super::Scenario;
+use super::error::{Error, Source};
+use super::file::File;
+use super::findings;
+
+/// Largest file read. Scenarios have some hundred bytes.
+const FILE_SIZE_MAX: u64 = 1024 * 1024;
+
+/// Reads one scenario.
+pub fn load(path: &Path) -> Result<Scenario, Error> {
+    if findings::is_list(path) {
+        let help = "name the scenarios, or the folder they are in";
+        return Err(Error::whole(path, "this file lists findings, it is no scenario", help));
+    }
+    let text = read(path)?;
+    from_text(path, &text)
+}
+
+/// Reads a scenario that is in memory; `path` gives its name.
+pub fn from_text(path: &Path, text: &str) -> Result<Scenario, Error> {
+    let source = Source { path, text: Arc::from(text) };
+    let file: File = serde_saphyr::from_str(text).map_err(|error| source.yaml(&error))?;
+    source.scenario(name(path), Sha256::digest(text.as_bytes()).into(), &file)
+}
+
+/// Reads all scenarios of these files and folders, sorted by name. Folders are searched through; a file named twice
+/// counts once.
+pub fn collect(paths: &[PathBuf]) -> Result<Vec<Scenario>, Error> {
+    let mut files = BTreeMap::new();
+    for path in paths {
+        if path.is_dir() {
+            let before = files.len();
+            search(path, &mut files)?;
+            if files.len() == before {
+                let help = "scenarios are files that end in `.yaml`";
+                return Err(Error::whole(path, "there is no scenario in this folder", help));
+            }
+        } else {
+            add(path, &mut files);
+        }
+    }
+    let mut scenarios = BTreeMap::<String, Scenario>::new();
+    for path in files.values() {
+        let scenario = load(path)?;
+        if let Some(other) = scenarios.get(&scenario.name) {
+            let message = format!("another scenario is called {:?}: {}", scenario.name, other.path.display());
+            return Err(Error::whole(path, message, "names come from folder and file: rename one of them"));
+        }
+        scenarios.insert(scenario.name.clone(), scenario);
+    }
+    Ok(scenarios.into_values().collect())
+}
+
+/// The whole file as text.
+pub(super) fn read(path: &Path) -> Result<String, Error> {
+    let unreadable = |error: std::io::Error| {
+        let help = match error.kind() {
+            std::io::ErrorKind::NotFound => "check the path",
+            std::io::ErrorKind::PermissionDenied => "check the file's permissions",
+            _ => "",
+        };
+        let what = match error.kind() {
+            std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+            _ => format!("cannot be read: {error}"),
+        };
+        Error::whole(path, what, help)
+    };
+    let meta = std::fs::metadata(path).map_err(unreadable)?;
+    if !meta.is_file() {
+        return Err(Error::whole(path, "this is not a file", "name a YAML file, or a folder of them"));
+    }
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    file.take(FILE_SIZE_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > FILE_SIZE_MAX {
+        return Err(Error::whole(path, "this file has more than 1 MiB", "scenarios are small: is it the right file?"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let line = 1 + error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|&&b| b == b'\n').count();
+        Error::whole(path, format!("line {line} is not UTF-8"), "save the file as UTF-8")
+    })
+}
+
+/// `topic/behaviour`: the folder and the file, without the extension.
+fn name(path: &Path) -> String {
+    // `flight4.yaml` alone: its folder has a name nevertheless.
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let behaviour = whole.file_stem().map_or("scenario".into(), |stem| stem.to_string_lossy());
+    match whole.parent().and_then(Path::file_name) {
+        Some(topic) => format!("{}/{behaviour}", topic.to_string_lossy()),
+        None => behaviour.into_owned(),
+    }
+}
+
+fn search(folder: &Path, files: &mut BTreeMap<PathBuf, PathBuf>) -> Result<(), Error> {
+    let unreadable = |error: std::io::Error| {
+        Error::whole(folder, format!("cannot be searched: {error}"), "check the folder's permissions")
+    };
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let path = entry.path();
+        // Links to folders are not followed: they can lead in circles.
+        if entry.file_type().map_err(unreadable)?.is_dir() {
+            search(&path, files)?;
+        } else if is_yaml(&path) && !findings::is_list(&path) {
+            add(&path, files);
+        }
+    }
+    Ok(())
+}
+
+fn add(path: &Path, files: &mut BTreeMap<PathBuf, PathBuf>) {
+    let whole = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    files.entry(whole).or_insert_with(|| path.to_owned());
+}
+
+fn is_yaml(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
+}

@@ -1,0 +1,231 @@
+//! From a file's keys to a [`Scenario`]: every default filled in, every unit turned into integers, and what cannot be
+//! refused where it stands.
+
+use std::time::Duration;
+
+use super::error::{Error, Source};
+use super::file::{ChainKeys, Closer, CredentialsName, EndpointKeys, File, TimerKeys, WorkloadKeys};
+use super::text::{At, Either, Time, Value};
+use super::{CredentialsSpec, EndpointSpec, Scenario, Workload, names};
+use crate::endpoint::Role;
+use crate::pki::{self, ChainShape};
+
+const FORMAT: u64 = 1;
+const MTU_DEFAULT: u16 = 1200;
+const MTU_MIN: u32 = 256;
+const MTU_MAX: u32 = 65_507;
+const DURATION_DEFAULT: Duration = Duration::from_secs(300);
+const DURATION_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+const SEEDS_MAX: u64 = 1_000_000;
+const MESSAGES_MAX: u64 = 10_000;
+/// RFC 5246 §6.2.1: a record's plaintext has at most 2^14 bytes, and the workload puts a message in one record.
+const MESSAGE_SIZE_MAX: u32 = 16_384;
+
+/// What the rest of a scenario is checked against.
+pub(super) struct Facts {
+    pub(super) seeds: (u64, u64),
+    pub(super) duration: Duration,
+    pub(super) credentials: CredentialsSpec,
+    pub(super) cookie: bool,
+}
+
+impl Source<'_> {
+    /// The whole file.
+    pub(super) fn scenario(&self, name: String, digest: [u8; 32], file: &File) -> Result<Scenario, Error> {
+        if self.read(&file.windtunnel)? != FORMAT {
+            let help = format!("this version reads `windtunnel: {FORMAT}`");
+            return Err(self.error(&file.windtunnel, "this format is not known", help));
+        }
+        let goal = file.goal.value.split_whitespace().collect::<Vec<_>>().join(" ");
+        if goal.is_empty() {
+            return Err(self.error(&file.goal, "the goal is empty", "say in one sentence what the scenario shows"));
+        }
+        for clause in &file.clauses {
+            self.clause(clause)?;
+        }
+        let seeds = self.read_option(file.seeds.as_ref())?.unwrap_or((1, 1));
+        if let Some(at) = file.seeds.as_ref().filter(|_| seeds.1 - seeds.0 >= SEEDS_MAX) {
+            return Err(self.error(at, "too many seeds", format!("at most {SEEDS_MAX} in one scenario")));
+        }
+        let duration = self.read_option(file.duration.as_ref())?.unwrap_or(DURATION_DEFAULT);
+        if let Some(at) = file.duration.as_ref().filter(|_| duration.is_zero() || duration > DURATION_MAX) {
+            return Err(self.error(at, "a run cannot last this long", "more than nothing, and at most a week: 168 h"));
+        }
+
+        let credentials = self.credentials(file)?;
+        let client = self.endpoint(&file.endpoints.both, &file.endpoints.client, Role::Client, &credentials)?;
+        let server = self.endpoint(&file.endpoints.both, &file.endpoints.server, Role::Server, &credentials)?;
+        let network = self.network(&file.network)?;
+        let facts = Facts { seeds, duration, credentials: credentials.clone(), cookie: server.cookie };
+        let faults = file.faults.iter().map(|step| self.fault(step, &facts)).collect::<Result<Vec<_>, _>>()?;
+        let workload = self.workload(&file.workload)?;
+        let expect = self.expectations(&file.expect, &facts, &network, &faults, &workload)?;
+        Ok(Scenario {
+            name,
+            path: self.path.to_owned(),
+            digest,
+            goal,
+            clauses: file.clauses.iter().map(|clause| clause.value.trim().to_owned()).collect(),
+            seeds,
+            golden: file.golden,
+            credentials,
+            client,
+            server,
+            network,
+            faults,
+            workload,
+            duration,
+            expect,
+        })
+    }
+
+    /// `RFC 6347 §4.2.4`.
+    pub(super) fn clause(&self, clause: &At<String>) -> Result<(), Error> {
+        let well_formed = clause.value.trim().strip_prefix("RFC ").and_then(|rest| rest.split_once(" §"));
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        match well_formed {
+            Some((number, section)) if digits(number) && !section.is_empty() => Ok(()),
+            _ => Err(self.error(
+                clause,
+                format!("{:?} is not a clause", clause.value),
+                "write RFC, number and section, as `RFC 6347 §4.2.4`",
+            )),
+        }
+    }
+
+    fn credentials(&self, file: &File) -> Result<CredentialsSpec, Error> {
+        Ok(match file.credentials.as_ref().map(|credentials| &credentials.value) {
+            None | Some(Either::Short(CredentialsName::Certificate)) => {
+                CredentialsSpec::Certificate(ChainShape::default())
+            }
+            Some(Either::Short(CredentialsName::Psk)) => CredentialsSpec::Psk { ecdhe: false },
+            Some(Either::Short(CredentialsName::EcdhePsk)) => CredentialsSpec::Psk { ecdhe: true },
+            Some(Either::Long(keys)) => CredentialsSpec::Certificate(self.chain(&keys.certificate)?),
+        })
+    }
+
+    fn chain(&self, keys: &At<ChainKeys>) -> Result<ChainShape, Error> {
+        let ChainKeys { key, issuer, certificates, size, names } = &keys.value;
+        let mut shape = ChainShape::default();
+        shape.key = key.unwrap_or(shape.key);
+        shape.issuer = issuer.unwrap_or(shape.issuer);
+        if let Some(count) = certificates {
+            // Too many for a u8 are too many anyway.
+            shape.certificates = u8::try_from(self.read(count)?).unwrap_or(u8::MAX);
+        }
+        shape.size = self.read_option(size.as_ref())?;
+        if let Some(names) = names {
+            shape.names = names.iter().map(|name| name.value.clone()).collect();
+        }
+        // Making the chain is the check; the runs use the one made here.
+        match pki::try_identity(&shape) {
+            Ok(_) => Ok(shape),
+            Err(error) => {
+                let place = match (&error, certificates, size, names) {
+                    (pki::ShapeError::Certificates, Some(count), ..) => count.place,
+                    (pki::ShapeError::Name(bad), .., Some(names)) => {
+                        names.iter().find(|name| name.value == *bad).map_or(keys.place, |name| name.place)
+                    }
+                    (_, _, Some(size), _) => size.place,
+                    _ => keys.place,
+                };
+                Err(self.error_at(place, "no chain has this shape", error.to_string()))
+            }
+        }
+    }
+
+    fn endpoint(
+        &self,
+        both: &EndpointKeys,
+        own: &EndpointKeys,
+        role: Role,
+        credentials: &CredentialsSpec,
+    ) -> Result<EndpointSpec, Error> {
+        let mtu = match own.mtu.as_ref().or(both.mtu.as_ref()) {
+            None => MTU_DEFAULT,
+            Some(at) => {
+                let mtu = self.read(at)?;
+                u16::try_from(mtu).ok().filter(|_| (MTU_MIN..=MTU_MAX).contains(&mtu)).ok_or_else(|| {
+                    let help =
+                        format!("from {MTU_MIN} B, below which no stack can work, to {MTU_MAX} B, UDP's largest");
+                    self.error(at, format!("an endpoint cannot have an MTU of {mtu} B"), help)
+                })?
+            }
+        };
+        if let (Role::Client, Some(cookie)) = (role, &own.cookie) {
+            return Err(self.error(cookie, "a client does not ask for cookies", "put `cookie` under `server`"));
+        }
+        let suites = own.suites.as_ref().or(both.suites.as_ref());
+        for suite in suites.into_iter().flatten() {
+            self.suite(suite, credentials)?;
+        }
+        let timer = |pick: fn(&TimerKeys) -> Option<&Value<Time>>| {
+            own.timer.as_ref().and_then(pick).or_else(|| both.timer.as_ref().and_then(pick))
+        };
+        let (initial, max) = (timer(|timer| timer.initial.as_ref()), timer(|timer| timer.max.as_ref()));
+        let give_up = own.give_up.as_ref().or(both.give_up.as_ref());
+        for at in [initial, max, give_up].into_iter().flatten() {
+            if self.read(at)?.is_zero() {
+                return Err(self.error(at, "a timer of zero would fire for ever", "write a time, for example `1 s`"));
+            }
+        }
+        let (timer_initial, timer_max) = (self.read_option(initial)?, self.read_option(max)?);
+        if let (Some(first), Some(cap), Some(at)) = (timer_initial, timer_max, max)
+            && cap < first
+        {
+            return Err(self.error(at, "the cap is below the first timeout", "`max` is at least `initial`"));
+        }
+        Ok(EndpointSpec {
+            mtu,
+            cookie: own.cookie.as_ref().or(both.cookie.as_ref()).is_none_or(|cookie| cookie.value),
+            suites: suites.into_iter().flatten().map(|suite| suite.value.clone()).collect(),
+            groups: own.groups.as_ref().or(both.groups.as_ref()).cloned().unwrap_or_default(),
+            timer_initial,
+            timer_max,
+            give_up: self.read_option(give_up)?,
+        })
+    }
+
+    fn suite(&self, suite: &At<String>, credentials: &CredentialsSpec) -> Result<(), Error> {
+        let name = suite.value.as_str();
+        if !names::SUITES.contains(&name) {
+            let help = match name.strip_prefix("TLS_") {
+                Some(rest) if names::SUITES.contains(&rest) => format!("leave out the prefix: `{rest}`"),
+                _ => names::suggest(name, &names::SUITES, "suites are"),
+            };
+            return Err(self.error(suite, format!("there is no suite `{name}` here"), help));
+        }
+        let (prefix, called) = match credentials {
+            CredentialsSpec::Psk { ecdhe: false } => ("PSK_", "psk"),
+            CredentialsSpec::Psk { ecdhe: true } => ("ECDHE_PSK_", "ecdhe-psk"),
+            CredentialsSpec::Certificate(_) => ("ECDHE_ECDSA_", "certificate"),
+        };
+        if name.starts_with(prefix) {
+            return Ok(());
+        }
+        let help = format!("suites for `credentials: {called}` begin with `{prefix}WITH_`");
+        Err(self.error(suite, format!("`{name}` cannot work with these credentials"), help))
+    }
+
+    fn workload(&self, keys: &WorkloadKeys) -> Result<Workload, Error> {
+        let messages = self.read_option(keys.messages.as_ref())?.unwrap_or(1);
+        if let Some(at) = keys.messages.as_ref().filter(|_| messages > MESSAGES_MAX) {
+            return Err(self.error(at, "too many messages", format!("at most {MESSAGES_MAX}")));
+        }
+        let size = self.read_option(keys.size.as_ref())?.unwrap_or(64);
+        if let Some(at) = keys.size.as_ref().filter(|_| !(1..=MESSAGE_SIZE_MAX).contains(&size)) {
+            let help = format!("from 1 B to {MESSAGE_SIZE_MAX} B, what one record holds (RFC 5246 §6.2.1)");
+            return Err(self.error(at, format!("a message cannot have {size} B"), help));
+        }
+        Ok(Workload {
+            messages: u32::try_from(messages).unwrap_or(u32::MAX),
+            size: u16::try_from(size).unwrap_or(u16::MAX),
+            interval: self.read_option(keys.interval.as_ref())?.unwrap_or(Duration::from_millis(100)),
+            close: match keys.close {
+                None | Some(Closer::Client) => Some(Role::Client),
+                Some(Closer::Server) => Some(Role::Server),
+                Some(Closer::None) => None,
+            },
+        })
+    }
+}

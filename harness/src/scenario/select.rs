@@ -1,0 +1,246 @@
+//! Faults, and the selectors they share with expectations. A selector that no datagram can match is refused.
+
+use std::time::Duration;
+
+use super::error::{Error, Source};
+use super::file::{BlackholeKeys, FaultStep, Picks};
+use super::lower::Facts;
+use super::text::{At, Number, Place, Time, Value};
+use super::{Action, CredentialsSpec, Fault, Selector};
+use crate::dissect::Message;
+use crate::endpoint::Role;
+use crate::time::SimTime;
+
+/// Longest time that a fault may hold a datagram.
+const HOLD_MAX: Duration = Duration::from_secs(24 * 3600);
+const COPIES_MAX: u64 = 16;
+
+impl Source<'_> {
+    pub(super) fn fault(&self, step: &At<FaultStep>, facts: &Facts) -> Result<Fault, Error> {
+        let hit = |picks, place: &dyn Fn() -> Place, action, times: Option<&Value<Number>>, optional: Option<bool>| {
+            let select = self.selector(picks)?;
+            self.can_match(picks, &select, facts)?;
+            if select == Selector::default() && times.is_none() {
+                let help = "say which datagrams, for example `{flight: 4, attempt: 1}`, or how many: `{times: 3}`";
+                return Err(self.error_at(place(), "this fault would strike every datagram", help));
+            }
+            let times = times.map(|times| self.ordinal(times, "times")).transpose()?;
+            Ok(Fault::Hit { select, action, times, optional: optional.unwrap_or(false) })
+        };
+        match &step.value {
+            FaultStep::Drop(keys) => {
+                hit(keys.value.picks(), &|| keys.place, Action::Drop, keys.value.times.as_ref(), keys.value.optional)
+            }
+            FaultStep::Duplicate(At { value: keys, .. }) => {
+                let copies = self.read_option(keys.copies.as_ref())?.unwrap_or(1);
+                if let Some(at) = keys.copies.as_ref().filter(|_| !(1..=COPIES_MAX).contains(&copies)) {
+                    let help = format!("from 1 to {COPIES_MAX} besides the original");
+                    return Err(self.error(at, format!("{copies} copies are not possible"), help));
+                }
+                let after = self.read_option(keys.after.as_ref())?.unwrap_or_default();
+                let action = Action::Duplicate { copies: u8::try_from(copies).unwrap_or(u8::MAX), after };
+                hit(keys.picks(), &|| step.place, action, keys.times.as_ref(), keys.optional)
+            }
+            FaultStep::Delay(At { value: keys, .. }) => {
+                let by = self.span(&keys.by)?;
+                hit(keys.picks(), &|| step.place, Action::Delay(by), keys.times.as_ref(), keys.optional)
+            }
+            FaultStep::Hold(At { value: keys, .. }) => {
+                let behind = keys.behind.as_ref().map(|behind| self.ordinal(behind, "behind")).transpose()?;
+                let action = Action::Hold { behind: behind.unwrap_or(1), hold_max: self.span(&keys.at_most)? };
+                hit(keys.picks(), &|| step.place, action, keys.times.as_ref(), keys.optional)
+            }
+            FaultStep::Blackhole(keys) => self.blackhole(&keys.value, facts),
+        }
+    }
+
+    fn blackhole(&self, keys: &BlackholeKeys, facts: &Facts) -> Result<Fault, Error> {
+        let (start, end) = (self.read(&keys.start)?, self.read(&keys.end)?);
+        if start >= end {
+            return Err(self.error(&keys.end, "this black hole has no extent", "`end` is later than `start`"));
+        }
+        if start >= facts.duration {
+            let help = format!("the run lasts {:?}; see `duration`", facts.duration);
+            return Err(self.error(&keys.start, "this black hole begins after the run", help));
+        }
+        Ok(Fault::Blackhole {
+            from: keys.from,
+            start: SimTime::ZERO + start,
+            end: SimTime::ZERO + end,
+            optional: keys.optional.unwrap_or(false),
+        })
+    }
+
+    /// A time for which a datagram may be kept.
+    fn span(&self, at: &Value<Time>) -> Result<Duration, Error> {
+        let span = self.read(at)?;
+        if span.is_zero() || span > HOLD_MAX {
+            return Err(self.error(at, "a datagram cannot be kept for this time", "more than nothing, at most 24 h"));
+        }
+        Ok(span)
+    }
+
+    /// A number from 1.
+    pub(super) fn ordinal(&self, at: &Value<Number>, key: &str) -> Result<u32, Error> {
+        match self.read(at)? {
+            0 => Err(self.error(at, format!("`{key}: 0` means nothing"), "counting starts at 1")),
+            number => {
+                u32::try_from(number).map_err(|_| self.error(at, format!("`{key}` is too large"), "at most 4294967295"))
+            }
+        }
+    }
+
+    /// A flight, 1 to 6.
+    pub(super) fn flight(&self, at: &Value<Number>) -> Result<u8, Error> {
+        match self.read(at)? {
+            flight @ 1..=6 => Ok(flight as u8),
+            flight => {
+                let help = "flights are 1 to 6: ClientHello, HelloVerifyRequest, ClientHello with cookie, ServerHello to \
+                            ServerHelloDone, the client's Finished, the server's Finished";
+                Err(self.error(at, format!("there is no flight {flight}"), help))
+            }
+        }
+    }
+
+    /// The selector, if its parts agree with each other.
+    pub(super) fn selector(&self, picks: Picks<'_>) -> Result<Selector, Error> {
+        let select = Selector {
+            from: picks.from.map(|from| from.value),
+            flight: picks.flight.map(|flight| self.flight(flight)).transpose()?,
+            message: picks.message.map(|message| message.value),
+            fragment: picks.fragment.map(|at| self.ordinal(at, "fragment")).transpose()?,
+            attempt: match picks.attempt {
+                None => None,
+                Some(at) => {
+                    let (first, last) = self.read(at)?;
+                    let clamp = |number| u32::try_from(number).unwrap_or(u32::MAX);
+                    Some((clamp(first), clamp(last)))
+                }
+            },
+            datagram: picks.datagram.map(|at| self.ordinal(at, "datagram")).transpose()?,
+            epoch: match picks.epoch {
+                None => None,
+                Some(at) => Some(match self.read(at)? {
+                    epoch @ (0 | 1) => epoch as u16,
+                    epoch => {
+                        let help = "DTLS 1.2 without renegotiation has epoch 0, and 1 after ChangeCipherSpec";
+                        return Err(self.error(at, format!("no record has epoch {epoch}"), help));
+                    }
+                }),
+            },
+            after: self.read_option(picks.after)?.map(|after| SimTime::ZERO + after),
+            before: self.read_option(picks.before)?.map(|before| SimTime::ZERO + before),
+        };
+        self.consistent(picks, &select)?;
+        Ok(select)
+    }
+
+    fn consistent(&self, picks: Picks<'_>, select: &Selector) -> Result<(), Error> {
+        if let (Some(at), None) = (picks.fragment, select.message) {
+            let help = "say of which message, for example `message: certificate`";
+            return Err(self.error(at, "`fragment` without `message`", help));
+        }
+        if let (Some(at), Some(Message::ChangeCipherSpec)) = (picks.fragment, select.message) {
+            let help = "it is a record of one byte and no handshake message; leave out `fragment`";
+            return Err(self.error(at, "change_cipher_spec has no fragments", help));
+        }
+        if let (Some(at), Some(after), Some(before)) = (picks.before, select.after, select.before)
+            && after >= before
+        {
+            let help = "`before-time` is later than `after-time`";
+            return Err(self.error(at, "this window of time is empty", help));
+        }
+        if let (Some(at), Some(message)) = (picks.message, select.message) {
+            let places = places(message);
+            let fits = |&&(role, flight): &&(Role, Option<u8>)| {
+                select.from.is_none_or(|from| from == role) && (select.flight.is_none() || select.flight == flight)
+            };
+            if !places.iter().any(|place| fits(&place)) {
+                return Err(self.error(at, format!("no such datagram carries {message}"), sent_in(message)));
+            }
+        }
+        if let (Some(at), Some(from), Some(flight)) = (picks.flight, select.from, select.flight)
+            && sender(flight) != from
+        {
+            let help = format!("the {from} sends flights {}", if from == Role::Client { "1, 3, 5" } else { "2, 4, 6" });
+            return Err(self.error(at, format!("the {from} does not send flight {flight}"), help));
+        }
+        // Finished is the only message under the new keys (RFC 6347 §4.1: ChangeCipherSpec itself is not).
+        let (lowest, highest) = match (select.message, select.flight) {
+            (Some(Message::Finished), _) => (1, 1),
+            (Some(Message::NewSessionTicket), _) | (Some(Message::ChangeCipherSpec), _) => (0, 0),
+            (Some(_), _) | (None, Some(1..=4)) => (0, 0),
+            _ => (0, 1),
+        };
+        if let (Some(at), Some(epoch)) = (picks.epoch, select.epoch)
+            && !(lowest..=highest).contains(&epoch)
+        {
+            let what = select.message.map_or_else(|| "this flight".to_owned(), |message| message.to_string());
+            return Err(self.error(at, format!("{what} is never in epoch {epoch}"), format!("its epoch is {lowest}")));
+        }
+        Ok(())
+    }
+
+    /// Whether the handshake of this scenario can have such a datagram.
+    fn can_match(&self, picks: Picks<'_>, select: &Selector, facts: &Facts) -> Result<(), Error> {
+        if let (Some(at), Some(after)) = (picks.after, select.after)
+            && after.since_start() >= facts.duration
+        {
+            let help = format!("the run lasts {:?}; see `duration`", facts.duration);
+            return Err(self.error(at, "this fault begins after the run", help));
+        }
+        if let (Some(at), Some(flight @ (2 | 3))) = (picks.flight, select.flight)
+            && !facts.cookie
+        {
+            let help = "without a cookie the handshake has flights 1, 4, 5 and 6";
+            return Err(self.error(at, format!("there is no flight {flight} in this scenario"), help));
+        }
+        let Some((at, message)) = picks.message.map(|at| (at, at.value)) else { return Ok(()) };
+        let psk = matches!(facts.credentials, CredentialsSpec::Psk { .. });
+        let why = match message {
+            Message::HelloVerifyRequest if !facts.cookie => "`cookie: false` leaves it out",
+            Message::Certificate if psk => "a pre-shared key needs no certificate",
+            Message::Certificate if select.from == Some(Role::Client) || select.flight == Some(5) => {
+                "clients have no certificate here"
+            }
+            Message::CertificateRequest | Message::CertificateVerify => "clients have no certificate here",
+            Message::HelloRequest => "nobody renegotiates here",
+            Message::NewSessionTicket => "nobody resumes here",
+            _ => return Ok(()),
+        };
+        Err(self.error(at, format!("{message} is not sent in this scenario"), why))
+    }
+}
+
+/// Who sends a flight.
+fn sender(flight: u8) -> Role {
+    if flight % 2 == 1 { Role::Client } else { Role::Server }
+}
+
+/// Who may send a message, and in which flight (RFC 6347 §4.2.4, figure 1).
+fn places(message: Message) -> &'static [(Role, Option<u8>)] {
+    use Role::{Client, Server};
+    match message {
+        Message::HelloRequest => &[(Server, None)],
+        Message::ClientHello => &[(Client, Some(1)), (Client, Some(3))],
+        Message::HelloVerifyRequest => &[(Server, Some(2))],
+        Message::ServerHello | Message::ServerKeyExchange | Message::CertificateRequest | Message::ServerHelloDone => {
+            &[(Server, Some(4))]
+        }
+        Message::Certificate => &[(Server, Some(4)), (Client, Some(5))],
+        Message::CertificateVerify | Message::ClientKeyExchange => &[(Client, Some(5))],
+        Message::NewSessionTicket => &[(Server, Some(6))],
+        Message::ChangeCipherSpec | Message::Finished => &[(Client, Some(5)), (Server, Some(6))],
+    }
+}
+
+fn sent_in(message: Message) -> String {
+    let places: Vec<_> = places(message)
+        .iter()
+        .map(|(role, flight)| match flight {
+            Some(flight) => format!("by the {role} in flight {flight}"),
+            None => format!("by the {role} outside flights"),
+        })
+        .collect();
+    format!("{message} is sent {}", places.join(", or "))
+}

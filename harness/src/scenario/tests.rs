@@ -1,0 +1,180 @@
+//! The whole language in one good file, and a table of bad ones with what is said about each.
+
+use std::path::Path;
+
+use super::*;
+
+/// Every key of the language.
+const GOOD: &str = r#"
+windtunnel: 1
+goal: >
+  The first transmission of flight 4 is lost;
+  the server's timer brings the whole flight again.
+clauses: [RFC 6347 §4.2.4, RFC 6347 §4.2.4.1]
+seeds: 1..200
+golden: true
+credentials: {certificate: {key: ed25519, issuer: rsa-2048, certificates: 2, size: 4 KiB, names: [a.example, 192.0.2.1]}}
+endpoints:
+  both: {mtu: 1024 B, suites: [ECDHE_ECDSA_WITH_AES_128_GCM_SHA256], groups: [x25519, p256], timer: {initial: 1 s}}
+  client: {mtu: 512 B, timer: {max: 60 s}, give-up: 183 s}
+  server: {cookie: true}
+network:
+  profile: nbiot-ce1
+  delay: {base: 60 ms, median: 140 ms, sigma: 0.6}
+  loss: {good-to-bad: 1 %, bad-to-good: 20 %, loss-good: 0.2 %, loss-bad: 60 %}
+  duplicate: 5 %
+  reorder: {share: 10 %, hold: 200 ms}
+  rate: {bits: 60 kbit/s, queue: 16 kB}
+  ip-mtu: 1358 B
+  order: fifo
+  half-duplex: false
+  up: {delay: 25 ms, loss: 30 %, rate: 20 kbit/s, order: free}
+  down: {delay: {base: 60 ms, uniform: 10 ms}}
+  bystanders: [{name: sensor-2, profile: lan, traffic: {every: 1 s, size: 100 B}}, {name: idle}]
+faults:
+  - drop: {flight: 4, attempt: 1}
+  - drop: {message: certificate, fragment: 2, attempt: 1..2, optional: true}
+  - duplicate: {from: client, flight: 5, copies: 2, after: 10 ms, times: 3}
+  - delay: {flight: 5, datagram: 1, by: 300 ms}
+  - hold: {flight: 4, epoch: 0, behind: 2, at-most: 500 ms}
+  - drop: {after-time: 1 s, before-time: 2 s}
+  - blackhole: {from: server, start: 10 s, end: 20 s, optional: true}
+workload: {messages: 2, size: 128 B, interval: 50 ms, close: none}
+duration: 10 min
+expect:
+  - handshake: completes
+  - handshake: {result: fails, who: client, at: 75 ms}
+  - handshake: {result: unfinished, after: 1 s, within: 2 s}
+  - flights: [1, 2, 3, 4, 5, 6]
+  - messages: [client_hello, hello_verify_request, client_hello]
+  - transmissions: {flight: 4, count: 2, at: [75 ms, 1075 ms]}
+  - transmissions: {flight: 1, gaps: [1 s, 2 s]}
+  - whole-flight: {flight: 4, at-least: 2}
+  - spurious: 0
+  - spurious: {from: client, count: ..3}
+  - datagram-size: {from: server, at-most: 1024 B, reaches: 1000 B}
+  - fragments: {message: certificate, count: 3..}
+  - echo: 1..2
+  - echo: {count: 2}
+  - sent: {message: hello_verify_request, count: 0}
+  - alert: {from: client, description: bad_certificate, count: 1}
+  - discards: 0
+  - discards: {by: server, count: 0..1}
+  - struck: {impairment: loss, count: 1.., per: seeds}
+"#;
+
+fn parse(text: &str) -> Result<Scenario, Error> {
+    from_text(Path::new("scenarios/topic/behaviour.yaml"), text)
+}
+
+const MS: Duration = Duration::from_millis(1);
+
+#[test]
+fn every_key_of_the_language_arrives() {
+    let scenario = parse(GOOD).unwrap();
+    assert_eq!(scenario.name, "topic/behaviour");
+    assert_eq!(
+        scenario.goal,
+        "The first transmission of flight 4 is lost; the server's timer brings the whole flight again."
+    );
+    assert_eq!(scenario.clauses, ["RFC 6347 §4.2.4", "RFC 6347 §4.2.4.1"]);
+    assert_eq!((scenario.seeds, scenario.golden, scenario.duration), ((1, 200), true, Duration::from_secs(600)));
+    let CredentialsSpec::Certificate(shape) = &scenario.credentials else { panic!("{:?}", scenario.credentials) };
+    assert_eq!((shape.certificates, shape.size), (2, Some(4096)));
+    assert_eq!(shape.names, ["a.example", "192.0.2.1"]);
+
+    assert_eq!((scenario.client.mtu, scenario.server.mtu), (512, 1024));
+    assert_eq!(scenario.client.timer_initial, Some(Duration::from_secs(1)));
+    assert_eq!((scenario.client.timer_max, scenario.server.timer_max), (Some(Duration::from_secs(60)), None));
+    assert_eq!((scenario.client.give_up, scenario.server.give_up), (Some(Duration::from_secs(183)), None));
+    assert_eq!(scenario.server.groups, [Group::X25519, Group::P256]);
+
+    let Network { up, down, half_duplex, bystanders, profile } = &scenario.network;
+    assert_eq!((profile.as_str(), *half_duplex, up.ip_mtu), ("nbiot-ce1", false, 1358));
+    assert_eq!(up.delay, Delay { base: 25 * MS, spread: Spread::None });
+    assert_eq!(up.loss, Loss::Bernoulli(ratio(30)));
+    assert_eq!((up.order, down.order), (Order::Free, Order::Fifo));
+    // A rate without a queue keeps the queue that was there.
+    assert_eq!(up.rate, Some(Rate { bits_per_second: 20_000, queue_bytes: 16_000 }));
+    assert_eq!(down.rate, Some(Rate { bits_per_second: 60_000, queue_bytes: 16_000 }));
+    assert_eq!(down.delay, Delay { base: 60 * MS, spread: Spread::Uniform(10 * MS) });
+    assert_eq!(
+        down.loss,
+        Loss::GilbertElliott {
+            p_gb: ratio(1),
+            p_bg: ratio(20),
+            h_g: Ratio { parts_per_trillion: 2_000_000_000 },
+            h_b: ratio(60)
+        }
+    );
+    assert_eq!(down.reorder, Some(Reorder { share: ratio(10), hold_max: 200 * MS }));
+    assert_eq!(down.duplicate, ratio(5));
+    assert_eq!(bystanders[0].traffic, Some((Duration::from_secs(1), 100)));
+    assert_eq!(bystanders[1].traffic, None);
+
+    assert_eq!(scenario.faults.len(), 7);
+    assert_eq!(
+        scenario.faults[1],
+        Fault::Hit {
+            select: Selector {
+                message: Some(Message::Certificate),
+                fragment: Some(2),
+                attempt: Some((1, 2)),
+                ..Selector::default()
+            },
+            action: Action::Drop,
+            times: None,
+            optional: true,
+        }
+    );
+    assert_eq!(
+        scenario.faults[2],
+        Fault::Hit {
+            select: Selector { from: Some(Role::Client), flight: Some(5), ..Selector::default() },
+            action: Action::Duplicate { copies: 2, after: 10 * MS },
+            times: Some(3),
+            optional: false,
+        }
+    );
+    assert_eq!(scenario.workload, Workload { messages: 2, size: 128, interval: 50 * MS, close: None });
+    assert_eq!(scenario.expect.len(), 19);
+    assert_eq!(
+        scenario.expect[0].line as usize,
+        1 + GOOD.lines().position(|line| line.contains("- handshake")).unwrap()
+    );
+    assert_eq!(
+        scenario.expect[6].kind,
+        Demand::Transmissions {
+            flight: 1,
+            count: CountCheck { min: 3, max: 3 },
+            at: None,
+            gaps: Some(vec![1000 * MS, 2000 * MS])
+        }
+    );
+}
+
+fn ratio(percent: u64) -> Ratio {
+    Ratio { parts_per_trillion: percent * 10_000_000_000 }
+}
+
+const SHORT: &str = "windtunnel: 1\ngoal: Nothing happens.\nexpect:\n  - handshake: completes\n";
+
+#[test]
+fn defaults_are_filled_in() {
+    let scenario = parse(SHORT).unwrap();
+    assert_eq!((scenario.seeds, scenario.golden, scenario.duration), ((1, 1), false, Duration::from_secs(300)));
+    assert_eq!(scenario.credentials, CredentialsSpec::Certificate(ChainShape::default()));
+    assert_eq!((scenario.client.mtu, scenario.server.cookie), (1200, true));
+    assert_eq!(scenario.workload, Workload { messages: 1, size: 64, interval: 100 * MS, close: Some(Role::Client) });
+    assert_eq!(scenario.network.profile, "ideal");
+    assert_eq!(scenario.network.up, scenario.network.down);
+    assert_eq!(scenario.network.up.delay, Delay { base: Duration::ZERO, spread: Spread::None });
+}
+
+#[test]
+fn round_trips_become_one_demand_for_each_clock() {
+    let text = format!("{SHORT}  - round-trips: {{app-send: 3, server-done: 2.5}}\nnetwork: {{delay: 25 ms}}\n");
+    let demands: Vec<_> = parse(&text).unwrap().expect.into_iter().map(|expectation| expectation.kind).collect();
+    assert_eq!(demands[1], Demand::RoundTrips { clock: Clock::AppSend, halves: 6 });
+    assert_eq!(demands[2], Demand::RoundTrips { clock: Clock::ServerDone, halves: 5 });
+}
