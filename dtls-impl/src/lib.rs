@@ -1,4 +1,69 @@
-//! DTLS 1.2 (RFC 6347) without I/O.
+//! DTLS 1.2 (RFC 6347) without I/O, clock or entropy of its own.
+//!
+//! A [`Connection`] takes datagrams, the time and one seed, and gives datagrams, events and the time at which it wants to
+//! be called next ([`Output`]). Equal inputs give equal outputs, to the byte.
+//!
+//! Modules, each of which knows only those below it:
+//!
+//! | module | owns |
+//! |---|---|
+//! | `connection` | the public face; sorts records, carries out endings |
+//! | `handshake` | state machines of client and server, cookies, transcript, session |
+//! | `flight` | cutting and packing for the MTU, retransmission, reassembly |
+//! | [`record`] | protection, numbers and replay window of an epoch |
+//! | [`pki`], [`crypto`] | certificates; primitives behind a trait, key schedule |
+//! | [`config`], [`event`], [`error`], [`time`] | what goes in and comes out |
+//! | [`wire`] | bytes and values |
+//!
+//! Supported: cipher suites with AEAD, authenticated by ECDSA, Ed25519 or RSA certificates (RSA for clients only) or by
+//! PSK; X25519 and P-256; extended_master_secret; the cookie exchange without state; exporters.
+//!
+//! Not supported, on purpose: renegotiation and session resumption, client certificates (a request is answered with
+//! none), CBC suites, compression, heartbeats. One connection is one association: a ClientHello on an established
+//! association does not start another (RFC 6347 §4.2.8 is for whoever owns the socket and makes connections).
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//! use std::sync::Arc;
+//! use dtls_impl::config::{ClientCredentials, Cookies, Psk, ServerCredentials, UnknownIdentity};
+//! use dtls_impl::crypto::{Secret, rustcrypto};
+//! use dtls_impl::{ClientConfig, Connection, Event, Instant, Output, Seed, ServerConfig};
+//!
+//! # fn main() -> Result<(), dtls_impl::Error> {
+//! let key = Secret::new(b"sixteen byte key".to_vec());
+//! let client = ClientCredentials::Psk(Psk { identity: b"sensor".to_vec(), key: key.clone() });
+//! let client = Arc::new(ClientConfig::new(rustcrypto::provider(), client));
+//! let server = ServerCredentials::Psk {
+//!     keys: BTreeMap::from([(b"sensor".to_vec(), key)]),
+//!     hint: None,
+//!     unknown: UnknownIdentity::Alert,
+//! };
+//! let cookies = Cookies::Required { secret: Secret::new(vec![7; 32]) };
+//! let server = Arc::new(ServerConfig::new(rustcrypto::provider(), server, cookies));
+//!
+//! let now = Instant::ZERO;
+//! let mut ends = [
+//!     Connection::client(client, None, Seed([1; 32]), now)?,
+//!     Connection::server(server, b"192.0.2.1:5684", Seed([2; 32]), now)?,
+//! ];
+//! let mut established = 0;
+//! // Six flights: each end speaks in turn until it has nothing more to say.
+//! for turn in 0..6 {
+//!     loop {
+//!         match ends[turn % 2].poll_output() {
+//!             Output::Datagram(bytes) => ends[(turn + 1) % 2].handle_datagram(now, &bytes),
+//!             Output::Event(Event::Established { .. }) => established += 1,
+//!             Output::Event(_) => {}
+//!             Output::WakeAt(_) | Output::Idle => break,
+//!         }
+//!     }
+//! }
+//! # let Output::Event(Event::Established { .. }) = ends[0].poll_output() else { panic!() };
+//! # established += 1;
+//! assert_eq!(established, 2);
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod config;
 mod connection;
@@ -6,6 +71,8 @@ pub mod crypto;
 mod entropy;
 pub mod error;
 pub mod event;
+mod flight;
+mod handshake;
 mod mutation;
 pub mod pki;
 pub mod record;

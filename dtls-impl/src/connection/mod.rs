@@ -1,23 +1,71 @@
 //! One association, client or server: the public face of the crate.
+//!
+//! Sorts what arrives, feeds messages to the state machine of the role, and carries out what ends a connection. Epoch 0
+//! is not authentic, so nothing in it can end a connection but a well-formed handshake that fails, and a fatal alert
+//! after which the peer stays silent: such an alert is only suspected, and believed when the retransmission timer
+//! expires without progress. A forger thus wins nothing as long as the peer is there.
+
+pub(crate) mod inbound;
+pub(crate) mod link;
 
 use std::sync::Arc;
 
-use crate::config::{ClientConfig, ServerConfig};
-use crate::entropy::Seed;
+use rustls_pki_types::ServerName;
+
+use self::inbound::FragmentFate;
+use self::link::Link;
+use crate::config::{ClientConfig, ClientCredentials, Cookies, ServerConfig};
+use crate::entropy::{Entropy, Seed};
 use crate::error::{Error, Misuse};
-use crate::event::Output;
+use crate::event::{DiscardReason, Event, Output};
+use crate::flight::reassembly::Message;
+use crate::flight::retransmitter::Expiry;
+use crate::handshake::session::Session;
+use crate::handshake::{Context, Step, client12, cookie, server12};
+use crate::mutation::Mutation;
 use crate::time::Instant;
+use crate::wire::{
+    Alert, AlertDescription, AlertLevel, ChangeCipherSpec, ClientHello, ClientHelloStart, ContentType, Fragment,
+    Fragments, HandshakeHeader, HandshakeType, HelloVerifyRequest, PLAINTEXT_LEN_MAX, ProtocolVersion, Reader, Record,
+    RecordHeader, Records, Writer, body_of,
+};
+
+/// Application data kept until Finished is verified: what can overtake it in one round trip of a small peer.
+const HELD_DATA_MAX: usize = 8;
 
 /// One end of one DTLS 1.2 association.
 ///
 /// After each call that takes `now`, call [`poll_output`](Self::poll_output) until it gives [`Output::WakeAt`] or
 /// [`Output::Idle`]. `now` never goes backwards.
 #[derive(Debug)]
-pub struct Connection {}
+pub struct Connection {
+    role: Role,
+    state: State,
+    link: Link,
+    entropy: Entropy,
+    /// Application data that came before Finished (RFC 6347 §4.2.4).
+    held_data: Vec<Vec<u8>>,
+}
+
+#[derive(Debug)]
+enum Role {
+    Client(Arc<ClientConfig>),
+    Server { config: Arc<ServerConfig>, peer_address: Vec<u8> },
+}
+
+#[derive(Debug)]
+enum State {
+    /// A server that knows nothing of its peer.
+    Listening,
+    Client(client12::State),
+    Server(server12::State),
+    Established(Box<Session>),
+    Ended,
+}
 
 impl Connection {
-    /// A client, which has its first flight ready. `server_name` goes into server_name, and is what the certificate is
-    /// checked for: it may be absent with PSK only.
+    /// A client, which has its first flight ready. `server_name` goes into server_name if it is a DNS name, and is what
+    /// the certificate is checked for; it may be absent with PSK only.
     pub fn client(
         config: Arc<ClientConfig>,
         server_name: Option<&str>,
@@ -25,48 +73,409 @@ impl Connection {
         now: Instant,
     ) -> Result<Self, Error> {
         config.check()?;
-        let _ = (server_name, seed, now);
-        Ok(Self {})
+        let server_name = server_name.map(|name| ServerName::try_from(name.to_owned()));
+        let server_name = server_name.transpose().map_err(|_| Misuse::BadServerName)?;
+        if server_name.is_none() && matches!(config.credentials, ClientCredentials::Certificate { .. }) {
+            return Err(Misuse::BadServerName.into());
+        }
+        let mut link = Link::new(&config.common, now);
+        let mut entropy = Entropy::new(&seed);
+        let mut cx = Context { config: &*config, link: &mut link, entropy: &mut entropy };
+        let state = State::Client(client12::start(server_name, &mut cx)?);
+        Ok(Self { role: Role::Client(config), state, link, entropy, held_data: Vec::new() })
     }
 
-    /// A server for the peer at `peer_address`, any bytes that name it: cookies are bound to them. Until a client has
-    /// shown a valid cookie nothing of it is remembered, so one such value can stand for all new peers.
+    /// A server for the peer at `peer_address`, any bytes that name it: cookies are bound to them. Until the client has
+    /// shown a valid cookie nothing of it is remembered.
     pub fn server(config: Arc<ServerConfig>, peer_address: &[u8], seed: Seed, now: Instant) -> Result<Self, Error> {
         config.check()?;
-        let _ = (peer_address, seed, now);
-        Ok(Self {})
+        let link = Link::new(&config.common, now);
+        let role = Role::Server { config, peer_address: peer_address.to_vec() };
+        Ok(Self { role, state: State::Listening, link, entropy: Entropy::new(&seed), held_data: Vec::new() })
     }
 
     /// Takes a datagram of the peer. Nothing in it can be wrong enough for an error: bad bytes are dropped with
-    /// [`Event::Discarded`](crate::Event::Discarded), a bad handshake ends in [`Event::Failed`](crate::Event::Failed).
+    /// [`Event::Discarded`], a bad handshake ends in [`Event::Failed`].
     pub fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) {
-        let _ = (now, datagram);
+        self.link.now = now;
+        for record in Records::new(datagram) {
+            match record {
+                Ok(record) => self.on_record(&record),
+                Err(_) => self.link.discard(DiscardReason::Malformed),
+            }
+        }
     }
 
     /// Time has come to the last [`Output::WakeAt`]; earlier calls do nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let _ = now;
+        self.link.now = now;
+        let expiry = self.link.retransmitter.on_timeout(now);
+        let result = match (expiry, self.link.inbound.suspected_alert) {
+            (Expiry::NotDue, _) => Ok(()),
+            (_, Some(description)) => Err(Error::AlertReceived(description)),
+            (Expiry::GiveUp, None) => Err(Error::TimedOut),
+            (Expiry::Resend, None) => self.link.resend_flight(),
+        };
+        self.fail_on_error(result);
     }
 
     /// The next piece of output.
     pub fn poll_output(&mut self) -> Output {
-        Output::Idle
+        self.link.poll()
     }
 
-    /// Sends application data as one record in one datagram.
+    /// Sends application data as one record in one datagram. Fails if it is longer than
+    /// [`data_len_max`](Self::data_len_max), or if the association is not established.
     pub fn send(&mut self, now: Instant, data: &[u8]) -> Result<(), Error> {
-        let _ = (now, data);
-        Err(Misuse::NotEstablished.into())
+        self.link.now = now;
+        match self.state {
+            State::Established(_) => {}
+            State::Ended => return Err(Misuse::Closed.into()),
+            _ => return Err(Misuse::NotEstablished.into()),
+        }
+        if data.len() > self.data_len_max() {
+            return Err(Misuse::DataTooLarge.into());
+        }
+        let result = self.link.send_data(data);
+        if let Err(error) = &result {
+            self.fail(error.clone());
+        }
+        result
     }
 
-    /// Ends the association with close_notify (RFC 5246 §7.2.1).
+    /// Most application data that [`send`](Self::send) takes at once: the MTU less what protection adds (RFC 6347
+    /// §4.1.1.1).
+    pub fn data_len_max(&self) -> usize {
+        self.link.mtu().saturating_sub(self.link.data_overhead()).min(PLAINTEXT_LEN_MAX)
+    }
+
+    /// Ends the association with close_notify (RFC 5246 §7.2.1). What arrives after it is dropped.
     pub fn close(&mut self, now: Instant) {
-        let _ = now;
+        self.link.now = now;
+        if !matches!(self.state, State::Ended | State::Listening) {
+            self.link.send_alert(AlertLevel::WARNING, AlertDescription::CLOSE_NOTIFY);
+        }
+        self.end();
     }
 
-    /// Fills `out` with keying material for the application (RFC 5705). An empty context differs from none.
+    /// Fills `out` with keying material for the application (RFC 5705). An empty context differs from none. The
+    /// association must be established.
     pub fn export_keying_material(&self, label: &[u8], context: Option<&[u8]>, out: &mut [u8]) -> Result<(), Error> {
-        let _ = (label, context, out);
-        Err(Misuse::NotEstablished.into())
+        match &self.state {
+            State::Established(session) => session.export(label, context, out),
+            _ => Err(Misuse::NotEstablished.into()),
+        }
     }
+
+    fn on_record(&mut self, record: &Record<'_>) {
+        let header = &record.header;
+        if matches!(self.state, State::Ended) {
+            return self.link.discard(DiscardReason::AfterEnd);
+        }
+        // Before a version is chosen the record version means no more than "some DTLS" (RFC 5246 appendix E.1).
+        let version_fits = header.version == ProtocolVersion::DTLS1_2;
+        if !version_fits && (header.epoch != 0 || header.version.0 >> 8 != 0xfe) {
+            return self.link.discard(DiscardReason::WrongVersion);
+        }
+        match header.epoch {
+            0 => self.on_plain_record(record),
+            1 if self.link.inbound.epoch() == 1 => self.on_protected_record(record),
+            1 if matches!(self.state, State::Client(_) | State::Server(_)) => {
+                if let Err(reason) = self.link.inbound.keep_early(record) {
+                    self.link.discard(reason);
+                }
+            }
+            _ => self.link.discard(DiscardReason::WrongEpoch),
+        }
+    }
+
+    fn on_plain_record(&mut self, record: &Record<'_>) {
+        if record.body.len() > PLAINTEXT_LEN_MAX {
+            return self.link.discard(DiscardReason::Malformed);
+        }
+        match self.state {
+            State::Listening => return self.on_first_record(record),
+            State::Established(_) => return self.link.discard(DiscardReason::WrongEpoch),
+            _ => {}
+        }
+        if self.link.inbound.is_copy(record.header.seq) && !self.link.mutated.by(Mutation::AcceptReplay) {
+            return self.link.discard(DiscardReason::Replayed);
+        }
+        match record.header.content_type {
+            ContentType::HANDSHAKE => self.on_handshake_record(&record.header, record.body),
+            ContentType::CHANGE_CIPHER_SPEC => self.on_change_cipher_spec(record.body),
+            ContentType::ALERT => self.on_plain_alert(record.body),
+            ContentType::APPLICATION_DATA => self.link.discard(DiscardReason::Unexpected),
+            _ => self.link.discard(DiscardReason::UnknownContentType),
+        }
+    }
+
+    fn on_protected_record(&mut self, record: &Record<'_>) {
+        let accept_replay = self.link.mutated.by(Mutation::AcceptReplay);
+        let plaintext = match self.link.inbound.open(record, accept_replay) {
+            Ok(plaintext) => plaintext,
+            Err(reason) => return self.link.discard(reason),
+        };
+        match record.header.content_type {
+            ContentType::HANDSHAKE => self.on_handshake_record(&record.header, &plaintext),
+            ContentType::APPLICATION_DATA => self.on_data(plaintext),
+            ContentType::ALERT => self.on_alert(&plaintext),
+            ContentType::CHANGE_CIPHER_SPEC => self.link.discard(DiscardReason::Unexpected),
+            _ => self.link.discard(DiscardReason::UnknownContentType),
+        }
+    }
+
+    /// A server without state looks at ClientHellos alone, and remembers one only if it carries a valid cookie.
+    fn on_first_record(&mut self, record: &Record<'_>) {
+        if record.header.content_type != ContentType::HANDSHAKE {
+            return self.link.discard(DiscardReason::Unexpected);
+        }
+        let Some(Ok(fragment)) = Fragments::new(record.body).next() else {
+            return self.link.discard(DiscardReason::Malformed);
+        };
+        if fragment.header.message_type != HandshakeType::CLIENT_HELLO || fragment.header.fragment_offset != 0 {
+            return self.link.discard(DiscardReason::Unexpected);
+        }
+        // What a cookie covers comes before the extensions, so the first fragment is enough to decide.
+        let whole = fragment.header.is_whole();
+        let Ok(hello) = ClientHelloStart::parse(&mut Reader::new(fragment.body)) else {
+            return self.link.discard(DiscardReason::Malformed);
+        };
+        if whole && ClientHello::parse(fragment.body).is_err() {
+            return self.link.discard(DiscardReason::Malformed);
+        }
+        if let Some(cookie) = self.missing_cookie(&hello) {
+            let request = hello_verify_request(&record.header, &fragment, &cookie);
+            return self.link.datagram(request);
+        }
+        self.link.start_at(record.header.seq, fragment.header.message_seq);
+        self.state = State::Server(server12::State::WaitClientHello);
+        self.on_plain_record(record);
+    }
+
+    /// The cookie that the client must show, if it must and does not. An invalid one counts for nothing.
+    fn missing_cookie(&self, hello: &ClientHelloStart<'_>) -> Option<Vec<u8>> {
+        let Role::Server { config, peer_address } = &self.role else { return None };
+        let Cookies::Required { secret } = &config.cookies else { return None };
+        let provider = &*config.common.provider;
+        if self.link.mutated.by(Mutation::SkipCookie) || cookie::check(provider, secret, peer_address, hello) {
+            return None;
+        }
+        Some(cookie::make(provider, secret, peer_address, hello).as_ref().to_vec())
+    }
+
+    fn on_handshake_record(&mut self, header: &RecordHeader, plaintext: &[u8]) {
+        for fragment in Fragments::new(plaintext) {
+            let Ok(fragment) = fragment else {
+                return self.link.discard(DiscardReason::Malformed);
+            };
+            match self.state {
+                State::Client(_) | State::Server(_) => self.on_fragment(header, &fragment),
+                State::Established(_) => self.on_late_fragment(header, &fragment),
+                State::Listening | State::Ended => return self.link.discard(DiscardReason::AfterEnd),
+            }
+        }
+    }
+
+    /// A fragment while shaking hands.
+    fn on_fragment(&mut self, header: &RecordHeader, fragment: &Fragment<'_>) {
+        let mut fate = self.link.inbound.fragment(header.epoch, fragment);
+        if fate == FragmentFate::Old && self.link.mutated.by(Mutation::AnswerEveryFragment) {
+            fate = FragmentFate::FlightRepeated;
+        }
+        let late = matches!(fate, FragmentFate::FlightRepeated | FragmentFate::Old);
+        if late && fragment.header.message_type == HandshakeType::HELLO_VERIFY_REQUEST {
+            return self.on_late_verify_request(fragment);
+        }
+        if header.epoch == 0 && matches!(fate, FragmentFate::FlightRepeated | FragmentFate::Stored) {
+            self.link.inbound.remember(header.seq);
+        }
+        match fate {
+            FragmentFate::Stored => self.handle_messages(),
+            FragmentFate::FlightRepeated => {
+                self.link.discard(DiscardReason::RepeatedMessage);
+                let result = self.link.on_peer_repeats();
+                self.fail_on_error(result);
+            }
+            FragmentFate::Old => self.link.discard(DiscardReason::RepeatedMessage),
+            FragmentFate::Discard(reason) => self.link.discard(reason),
+        }
+    }
+
+    /// HelloVerifyRequests answer hellos and are not part of a flight that could be repeated.
+    fn on_late_verify_request(&mut self, fragment: &Fragment<'_>) {
+        let mut result = Ok(false);
+        if let (State::Client(state), Role::Client(config), true) =
+            (&mut self.state, &self.role, fragment.header.is_whole())
+        {
+            let mut cx = Context { config: &**config, link: &mut self.link, entropy: &mut self.entropy };
+            result = state.handle_late_verify_request(fragment.body, &mut cx);
+        }
+        if result == Ok(false) {
+            self.link.discard(DiscardReason::RepeatedMessage);
+        }
+        self.fail_on_error(result.map(|_| ()));
+    }
+
+    /// A fragment after the handshake: the peer repeats its last flight, or wants to renegotiate, which is refused.
+    fn on_late_fragment(&mut self, header: &RecordHeader, fragment: &Fragment<'_>) {
+        let wants_renegotiation = match self.role {
+            Role::Client(_) => fragment.header.message_type == HandshakeType::HELLO_REQUEST,
+            Role::Server { .. } => fragment.header.message_type == HandshakeType::CLIENT_HELLO,
+        };
+        if wants_renegotiation {
+            if fragment.header.fragment_offset == 0 {
+                self.link.send_alert(AlertLevel::WARNING, AlertDescription::NO_RENEGOTIATION);
+            }
+            return self.link.discard(DiscardReason::Unexpected);
+        }
+        let mut repeated = self.link.inbound.repeats_flight(header.epoch, fragment);
+        repeated |= self.link.mutated.by(Mutation::AnswerEveryFragment);
+        self.link.discard(DiscardReason::RepeatedMessage);
+        if repeated {
+            let result = self.link.on_peer_repeats();
+            self.fail_on_error(result);
+        }
+    }
+
+    fn handle_messages(&mut self) {
+        while matches!(self.state, State::Client(_) | State::Server(_)) {
+            let Some(message) = self.link.inbound.reassembly.pop() else { return };
+            self.link.inbound.suspected_alert = None;
+            self.handle_message(&message);
+        }
+    }
+
+    fn handle_message(&mut self, message: &Message) {
+        let (link, entropy) = (&mut self.link, &mut self.entropy);
+        let result = match (core::mem::replace(&mut self.state, State::Ended), &self.role) {
+            (State::Client(state), Role::Client(config)) => {
+                let mut cx = Context { config: &**config, link, entropy };
+                state.handle(message, &mut cx).map(|step| step.map(State::Client))
+            }
+            (State::Server(state), Role::Server { config, .. }) => {
+                let mut cx = Context { config: &**config, link, entropy };
+                state.handle(message, &mut cx).map(|step| step.map(State::Server))
+            }
+            (state, _) => Ok(Step::Next(state)),
+        };
+        match result {
+            Ok(Step::Next(state)) => {
+                self.state = state;
+                self.change_epoch();
+            }
+            Ok(Step::Established(session)) => self.on_established(session),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    fn on_established(&mut self, session: Box<Session>) {
+        if matches!(self.role, Role::Client(_)) {
+            self.link.retransmitter.on_answer();
+        }
+        let (suite, extended_master_secret) = (session.suite().code, session.extended_master_secret());
+        self.state = State::Established(session);
+        self.link.event(Event::Established { suite, extended_master_secret });
+        for data in core::mem::take(&mut self.held_data) {
+            self.link.event(Event::Data(data));
+        }
+        if self.link.mutated.by(Mutation::UnsolicitedAlert) {
+            self.link.send_alert(AlertLevel::WARNING, AlertDescription::USER_CANCELED);
+        }
+    }
+
+    fn on_change_cipher_spec(&mut self, plaintext: &[u8]) {
+        if ChangeCipherSpec::parse(plaintext).is_err() {
+            return self.link.discard(DiscardReason::Malformed);
+        }
+        if self.link.inbound.epoch() != 0 {
+            return self.link.discard(DiscardReason::RepeatedMessage);
+        }
+        self.link.inbound.change_cipher_spec_seen = true;
+        self.change_epoch();
+    }
+
+    /// Starts to read under the new keys if that is due, with the records that came too early.
+    fn change_epoch(&mut self) {
+        for early in self.link.inbound.change_epoch().unwrap_or_default() {
+            for record in Records::new(&early).flatten() {
+                self.on_record(&record);
+            }
+        }
+    }
+
+    fn on_data(&mut self, data: Vec<u8>) {
+        match self.state {
+            State::Established(_) => self.link.event(Event::Data(data)),
+            _ if self.held_data.len() < HELD_DATA_MAX => self.held_data.push(data),
+            _ => self.link.discard(DiscardReason::BeyondLimit),
+        }
+    }
+
+    /// An alert that anyone may have sent.
+    fn on_plain_alert(&mut self, plaintext: &[u8]) {
+        let Ok(alert) = Alert::parse(plaintext) else {
+            return self.link.discard(DiscardReason::Malformed);
+        };
+        // The peer answers in epoch 1 once we read there.
+        if self.link.inbound.epoch() != 0 {
+            return self.link.discard(DiscardReason::UntrustedAlert);
+        }
+        self.link.event(Event::AlertReceived(alert));
+        if ends_association(alert) {
+            self.link.inbound.suspected_alert = Some(alert.description);
+        }
+    }
+
+    fn on_alert(&mut self, plaintext: &[u8]) {
+        let Ok(alert) = Alert::parse(plaintext) else {
+            return self.link.discard(DiscardReason::Malformed);
+        };
+        self.link.event(Event::AlertReceived(alert));
+        if alert.description == AlertDescription::CLOSE_NOTIFY {
+            self.link.send_alert(AlertLevel::WARNING, AlertDescription::CLOSE_NOTIFY);
+            self.link.event(Event::PeerClosed);
+            self.end();
+        } else if ends_association(alert) {
+            self.link.event(Event::Failed(Error::AlertReceived(alert.description)));
+            self.end();
+        }
+    }
+
+    fn fail_on_error(&mut self, result: Result<(), Error>) {
+        if let Err(error) = result {
+            self.fail(error);
+        }
+    }
+
+    fn fail(&mut self, error: Error) {
+        if let Some(description) = error.alert() {
+            self.link.send_alert(AlertLevel::FATAL, description);
+        }
+        self.link.event(Event::Failed(error));
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.link.retransmitter.stop();
+        self.state = State::Ended;
+    }
+}
+
+/// Warnings other than close_notify leave the association as it is.
+fn ends_association(alert: Alert) -> bool {
+    alert.level == AlertLevel::FATAL || alert.description == AlertDescription::CLOSE_NOTIFY
+}
+
+/// HelloVerifyRequest as one datagram. It copies the numbers of the ClientHello, so that the server need not count
+/// (RFC 6347 §4.2.1), and its version is 1.0 whatever comes later.
+fn hello_verify_request(hello: &RecordHeader, fragment: &Fragment<'_>, cookie: &[u8]) -> Vec<u8> {
+    let body = body_of(|w| HelloVerifyRequest { server_version: ProtocolVersion::DTLS1_0, cookie }.emit(w));
+    let message_seq = fragment.header.message_seq;
+    let header = HandshakeHeader::whole(HandshakeType::HELLO_VERIFY_REQUEST, message_seq, body.len() as u32);
+    let plaintext = body_of(|w| Fragment { header, body: &body }.emit(w));
+    let header = RecordHeader { version: ProtocolVersion::DTLS1_2, ..*hello };
+    let mut w = Writer::new();
+    Record { header, body: &plaintext }.emit(&mut w);
+    w.into_bytes()
 }

@@ -1,0 +1,247 @@
+//! What handshakes act on: outgoing flights, alerts and data become records here, and output waits to be polled.
+//!
+//! Owns the sending side (numbers, keys, timer), and the queue of outputs. What is received is [`super::inbound`]'s.
+
+use std::collections::VecDeque;
+
+use crate::config::Common;
+use crate::error::Error;
+use crate::event::{DiscardReason, Event, Output};
+use crate::flight::reassembly::Reassembly;
+use crate::flight::retransmitter::Retransmitter;
+use crate::flight::{FlightItem, OutgoingFlight, packing};
+use crate::handshake::session::Session;
+use crate::mutation::{Mutated, Mutation};
+use crate::record::protection12::{Opener, Sealer};
+use crate::record::seq::{RecordSeq, SeqCounter};
+use crate::time::Instant;
+use crate::wire::{
+    Alert, AlertDescription, AlertLevel, ContentType, ProtocolVersion, RECORD_HEADER_LEN, RecordHeader, Writer,
+};
+
+use super::inbound::Inbound;
+use crate::config::MTU_MAX;
+
+/// What follows a flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FlightKind {
+    /// The peer must answer it: it is repeated by timer.
+    Awaited,
+    /// Nothing: it is repeated when the peer repeats its own.
+    Last,
+}
+
+/// The sending side: an epoch without protection, and one with.
+#[derive(Debug)]
+struct Outbound {
+    /// Epoch of alerts and data; flights know their own.
+    epoch: u16,
+    numbers: [SeqCounter; 2],
+    sealer: Option<Sealer>,
+}
+
+impl Outbound {
+    /// Bytes of a record beyond its plaintext.
+    fn overhead(&self, epoch: u16) -> usize {
+        let protection = if epoch == 0 { 0 } else { self.sealer.as_ref().map_or(0, Sealer::overhead) };
+        RECORD_HEADER_LEN + protection
+    }
+
+    /// Appends a record under the epoch's next number.
+    fn record(
+        &mut self,
+        content_type: ContentType,
+        epoch: u16,
+        plaintext: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let counter = &mut self.numbers[usize::from(epoch != 0)];
+        let seq = counter.take().ok_or(Error::SequenceExhausted)?.get();
+        match &self.sealer {
+            Some(sealer) if epoch != 0 => {
+                sealer.seal(content_type.0, epoch, seq, plaintext, out).map_err(Error::Crypto)
+            }
+            _ => {
+                let mut w = Writer::new();
+                let header = RecordHeader { content_type, version: ProtocolVersion::DTLS1_2, epoch, seq };
+                header.emit(plaintext.len() as u16, &mut w);
+                out.extend_from_slice(&w.into_bytes());
+                out.extend_from_slice(plaintext);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// One end's view of the association below the handshake.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) now: Instant,
+    pub(crate) mutated: Mutated,
+    pub(crate) inbound: Inbound,
+    pub(crate) retransmitter: Retransmitter,
+    mtu: usize,
+    outbound: Outbound,
+    outputs: VecDeque<Output>,
+    next_message_seq: u16,
+    /// Mutation: the datagrams of the flight as first sent.
+    datagrams_sent: Vec<Vec<u8>>,
+}
+
+impl Link {
+    pub(crate) fn new(common: &Common, now: Instant) -> Self {
+        let mutated = common.mutated();
+        Self {
+            now,
+            mutated,
+            inbound: Inbound::new(Reassembly::new(0, mutated.by(Mutation::IgnoreFragmentOffsets))),
+            retransmitter: Retransmitter::new(common.timers, mutated),
+            mtu: if mutated.by(Mutation::IgnoreMtu) { MTU_MAX } else { common.mtu },
+            outbound: Outbound { epoch: 0, numbers: [SeqCounter::new(), SeqCounter::new()], sealer: None },
+            outputs: VecDeque::new(),
+            next_message_seq: 0,
+            datagrams_sent: Vec::new(),
+        }
+    }
+
+    /// A server that kept no state goes on where the ClientHello is: its record number and `message_seq` are those of
+    /// the answer (RFC 6347 §4.2.1).
+    pub(crate) fn start_at(&mut self, record_seq: u64, message_seq: u16) {
+        if let Some(first) = RecordSeq::new(record_seq) {
+            self.outbound.numbers[0] = SeqCounter::starting_at(first);
+        }
+        self.next_message_seq = message_seq;
+        let ignore_offsets = self.mutated.by(Mutation::IgnoreFragmentOffsets);
+        self.inbound.reassembly = Reassembly::new(message_seq, ignore_offsets);
+    }
+
+    pub(crate) const fn next_message_seq(&self) -> u16 {
+        self.next_message_seq
+    }
+
+    pub(crate) fn event(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    pub(crate) fn discard(&mut self, reason: DiscardReason) {
+        self.event(Event::Discarded(reason));
+    }
+
+    pub(crate) fn datagram(&mut self, datagram: Vec<u8>) {
+        self.outputs.push_back(Output::Datagram(datagram));
+    }
+
+    pub(crate) fn log_keys(&mut self, session: &Session, wanted: bool) {
+        if wanted {
+            self.event(Event::KeyLog(session.key_log_line()));
+        }
+    }
+
+    /// The keys of epoch 1 are known. They are used for reading once the peer's ChangeCipherSpec is there, for writing
+    /// by a flight that has one.
+    pub(crate) fn install_keys(&mut self, (sealer, opener): (Sealer, Opener)) {
+        self.outbound.sealer = Some(sealer);
+        self.inbound.next_keys = Some(opener);
+    }
+
+    /// Sends a flight for the first time: the one before it has been answered.
+    pub(crate) fn send_flight(
+        &mut self,
+        (flight, next_message_seq): (OutgoingFlight, u16),
+        kind: FlightKind,
+    ) -> Result<(), Error> {
+        self.next_message_seq = next_message_seq;
+        self.inbound.on_flight_answered();
+        let changes_epoch = flight.items.iter().any(|item| matches!(item, FlightItem::ChangeCipherSpec { .. }));
+        match kind {
+            FlightKind::Awaited => self.retransmitter.start(self.now, flight),
+            FlightKind::Last => self.retransmitter.start_last(self.now, flight),
+        }
+        if changes_epoch {
+            self.outbound.epoch = 1;
+        }
+        self.datagrams_sent.clear();
+        let Some(flight) = self.retransmitter.flight().cloned() else { return Ok(()) };
+        self.transmit(&flight)
+    }
+
+    /// Sends the flight again: the same messages in new records.
+    pub(crate) fn resend_flight(&mut self) -> Result<(), Error> {
+        if self.mutated.by(Mutation::ReuseRecordNumbers) {
+            self.outputs.extend(self.datagrams_sent.iter().cloned().map(Output::Datagram));
+            return Ok(());
+        }
+        if self.mutated.by(Mutation::RenumberMessages) {
+            self.retransmitter.renumber();
+        }
+        let Some(flight) = self.retransmitter.flight() else { return Ok(()) };
+        let only_first = self.mutated.by(Mutation::ResendFirstMessageOnly);
+        let flight = if only_first { flight.first_only() } else { flight.clone() };
+        self.transmit(&flight)
+    }
+
+    /// The peer repeated the flight that ours answers: ours, or a part of it, got lost (RFC 6347 §4.2.4).
+    pub(crate) fn on_peer_repeats(&mut self) -> Result<(), Error> {
+        if self.retransmitter.on_peer_repeats(self.now) { self.resend_flight() } else { Ok(()) }
+    }
+
+    fn transmit(&mut self, flight: &OutgoingFlight) -> Result<(), Error> {
+        let plan = packing::plan(flight, self.mtu, |epoch| self.outbound.overhead(epoch));
+        for records in plan {
+            let mut datagram = Vec::with_capacity(self.mtu.min(2048));
+            for record in records {
+                self.outbound.record(record.content_type, record.epoch, &record.plaintext, &mut datagram)?;
+            }
+            if self.mutated.by(Mutation::ReuseRecordNumbers) {
+                self.datagrams_sent.push(datagram.clone());
+            }
+            self.datagram(datagram);
+        }
+        Ok(())
+    }
+
+    /// Sends an alert under the keys of the moment. Alerts are not repeated (RFC 6347 §4.2.7).
+    pub(crate) fn send_alert(&mut self, level: AlertLevel, description: AlertDescription) {
+        let alert = Alert { level, description };
+        let mut datagram = Vec::new();
+        let epoch = self.outbound.epoch;
+        // With all numbers used up the peer cannot be told.
+        if self.outbound.record(ContentType::ALERT, epoch, &alert.to_bytes(), &mut datagram).is_ok() {
+            self.datagram(datagram);
+            self.event(Event::AlertSent(alert));
+        }
+    }
+
+    /// Sends application data as one record.
+    pub(crate) fn send_data(&mut self, data: &[u8]) -> Result<(), Error> {
+        if self.mutated.by(Mutation::SilentAfterHandshake) {
+            return Ok(());
+        }
+        let mut datagram = Vec::with_capacity(self.outbound.overhead(1) + data.len());
+        self.outbound.record(ContentType::APPLICATION_DATA, 1, data, &mut datagram)?;
+        self.datagram(datagram);
+        Ok(())
+    }
+
+    /// Bytes that a record of epoch 1 has beyond its application data.
+    pub(crate) fn data_overhead(&self) -> usize {
+        self.outbound.overhead(1)
+    }
+
+    pub(crate) const fn mtu(&self) -> usize {
+        self.mtu
+    }
+
+    pub(crate) fn poll(&mut self) -> Output {
+        if self.mutated.by(Mutation::Flood) && matches!(self.outputs.front(), Some(Output::Datagram(_))) {
+            return self.outputs[0].clone();
+        }
+        if let Some(output) = self.outputs.pop_front() {
+            return output;
+        }
+        if self.mutated.by(Mutation::SpinForever) {
+            return Output::WakeAt(self.now);
+        }
+        self.retransmitter.deadline().map_or(Output::Idle, Output::WakeAt)
+    }
+}

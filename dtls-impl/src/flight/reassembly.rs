@@ -1,0 +1,228 @@
+//! Puts the peer's fragments together and hands out its messages in order (RFC 6347 §4.2.2, §4.2.3).
+
+use core::ops::Range;
+use std::collections::BTreeMap;
+
+use crate::wire::{Fragment, HandshakeType};
+
+/// Largest message kept: a Certificate with a chain of many kilobytes; nothing else comes near.
+pub(crate) const MESSAGE_LEN_MAX: usize = 1 << 16;
+
+/// Messages kept beyond the one that is due. The longest flight of DTLS 1.2 has five messages (RFC 6347 §4.2.4).
+pub(crate) const MESSAGES_AHEAD_MAX: u16 = 8;
+
+/// Bytes of all incomplete and early messages together: one largest message, and as much again for its flight.
+pub(crate) const BUFFERED_LEN_MAX: usize = 2 * MESSAGE_LEN_MAX;
+
+/// A message with all its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Message {
+    pub(crate) message_type: HandshakeType,
+    pub(crate) message_seq: u16,
+    pub(crate) body: Vec<u8>,
+}
+
+/// What became of a fragment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Insertion {
+    /// It brought something new.
+    Stored,
+    /// Its message has been handed out already.
+    Old,
+    /// Every byte of it was there before.
+    Duplicate,
+    /// It contradicts an earlier fragment about type or length.
+    Inconsistent,
+    /// Its message is too long or too far ahead to be kept.
+    BeyondLimit,
+}
+
+/// A message of which some bytes are there.
+#[derive(Debug)]
+struct Partial {
+    message_type: HandshakeType,
+    body: Vec<u8>,
+    /// What is there: sorted, neither overlapping nor touching.
+    ranges: Vec<Range<usize>>,
+    /// Fragment bytes so far, repeated ones included.
+    received: usize,
+    /// An empty message has no range to say that it arrived.
+    complete: bool,
+}
+
+impl Partial {
+    fn new(message_type: HandshakeType, length: usize) -> Self {
+        Self { message_type, body: vec![0; length], ranges: Vec::new(), received: 0, complete: length == 0 }
+    }
+
+    /// Adds bytes; whether any of them is new. Bytes that are there stay as they were.
+    fn add(&mut self, offset: usize, bytes: &[u8]) -> bool {
+        let added = offset..offset + bytes.len();
+        if bytes.is_empty() || self.ranges.iter().any(|range| range.start <= added.start && added.end <= range.end) {
+            return false;
+        }
+        // Gaps are copied one by one, so that a later overlap cannot change what an earlier fragment said.
+        let mut from = added.start;
+        for range in &self.ranges {
+            let to = range.start.clamp(from, added.end);
+            self.body[from..to].copy_from_slice(&bytes[from - offset..to - offset]);
+            from = range.end.clamp(from, added.end);
+        }
+        self.body[from..added.end].copy_from_slice(&bytes[from - offset..]);
+
+        let touching = |range: &Range<usize>| range.start <= added.end && added.start <= range.end;
+        let merged = self
+            .ranges
+            .iter()
+            .filter(|range| touching(range))
+            .fold(added.clone(), |all, range| all.start.min(range.start)..all.end.max(range.end));
+        self.ranges.retain(|range| !touching(range));
+        let at = self.ranges.partition_point(|range| range.start < merged.start);
+        self.ranges.insert(at, merged);
+        self.complete = self.ranges == [0..self.body.len()];
+        true
+    }
+}
+
+/// Where received fragments wait for the rest of their message, and messages for those before them.
+#[derive(Debug)]
+pub(crate) struct Reassembly {
+    next_seq: u16,
+    partials: BTreeMap<u16, Partial>,
+    /// Mutation: offsets in fragments are not looked at.
+    ignore_offsets: bool,
+}
+
+impl Reassembly {
+    /// The first message to come has this number.
+    pub(crate) const fn new(next_seq: u16, ignore_offsets: bool) -> Self {
+        Self { next_seq, partials: BTreeMap::new(), ignore_offsets }
+    }
+
+    /// Number of the message that is due.
+    pub(crate) const fn next_seq(&self) -> u16 {
+        self.next_seq
+    }
+
+    /// Takes a fragment.
+    pub(crate) fn insert(&mut self, fragment: &Fragment<'_>) -> Insertion {
+        let header = &fragment.header;
+        let Some(ahead) = header.message_seq.checked_sub(self.next_seq) else { return Insertion::Old };
+        let length = header.length as usize;
+        if ahead > MESSAGES_AHEAD_MAX || length > MESSAGE_LEN_MAX {
+            return Insertion::BeyondLimit;
+        }
+        let buffered: usize = self.partials.values().map(|partial| partial.body.len()).sum();
+        let is_new = !self.partials.contains_key(&header.message_seq);
+        if is_new && buffered + length > BUFFERED_LEN_MAX {
+            return Insertion::BeyondLimit;
+        }
+        let new = || Partial::new(header.message_type, length);
+        let partial = self.partials.entry(header.message_seq).or_insert_with(new);
+        if partial.message_type != header.message_type || partial.body.len() != length {
+            return Insertion::Inconsistent;
+        }
+        let mut offset = header.fragment_offset as usize;
+        if self.ignore_offsets {
+            offset = partial.received.min(length - fragment.body.len());
+        }
+        partial.received += fragment.body.len();
+        if partial.add(offset, fragment.body) || is_new { Insertion::Stored } else { Insertion::Duplicate }
+    }
+
+    /// The message that is due, once all of it is there.
+    pub(crate) fn pop(&mut self) -> Option<Message> {
+        let message_seq = self.next_seq;
+        if !self.partials.get(&message_seq)?.complete {
+            return None;
+        }
+        let partial = self.partials.remove(&message_seq)?;
+        self.next_seq = message_seq.checked_add(1)?;
+        Some(Message { message_type: partial.message_type, message_seq, body: partial.body })
+    }
+
+    /// Forgets everything that waits. Called when the epoch changes: what was said under other keys does not count.
+    pub(crate) fn clear(&mut self) {
+        self.partials.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::HandshakeHeader;
+
+    fn fragment(message_seq: u16, body: &[u8], range: Range<usize>) -> Fragment<'_> {
+        let header = HandshakeHeader {
+            message_type: HandshakeType::CERTIFICATE,
+            length: body.len() as u32,
+            message_seq,
+            fragment_offset: range.start as u32,
+            fragment_length: range.len() as u32,
+        };
+        Fragment { header, body: &body[range] }
+    }
+
+    #[test]
+    fn messages_come_out_in_order_whatever_the_order_of_arrival() {
+        let mut reassembly = Reassembly::new(4, false);
+        assert_eq!(reassembly.insert(&fragment(5, b"second", 0..6)), Insertion::Stored);
+        assert_eq!(reassembly.pop(), None);
+        assert_eq!(reassembly.insert(&fragment(4, b"", 0..0)), Insertion::Stored);
+        assert_eq!(reassembly.pop().map(|message| message.body), Some(Vec::new()));
+        assert_eq!(reassembly.pop().map(|message| message.body), Some(b"second".to_vec()));
+        assert_eq!(reassembly.insert(&fragment(4, b"", 0..0)), Insertion::Old);
+    }
+
+    #[test]
+    fn what_a_fragment_said_is_not_changed_by_an_overlap() {
+        let mut reassembly = Reassembly::new(0, false);
+        let _ = reassembly.insert(&fragment(0, b"..cd..", 2..4));
+        let _ = reassembly.insert(&fragment(0, b"abXXef", 0..6));
+        assert_eq!(reassembly.pop().map(|message| message.body), Some(b"abcdef".to_vec()));
+    }
+
+    #[test]
+    fn fragments_that_disagree_about_their_message_are_refused() {
+        let mut reassembly = Reassembly::new(0, false);
+        let _ = reassembly.insert(&fragment(0, b"abc", 0..1));
+        assert_eq!(reassembly.insert(&fragment(0, b"abcd", 1..4)), Insertion::Inconsistent);
+        assert_eq!(reassembly.insert(&fragment(0, b"abc", 0..1)), Insertion::Duplicate);
+        assert_eq!(reassembly.insert(&fragment(0, b"abc", 1..3)), Insertion::Stored);
+        assert!(reassembly.pop().is_some());
+    }
+
+    #[test]
+    fn memory_is_bounded_in_every_direction() {
+        let mut reassembly = Reassembly::new(0, false);
+        let large = vec![0; MESSAGE_LEN_MAX + 1];
+        assert_eq!(reassembly.insert(&fragment(0, &large, 0..1)), Insertion::BeyondLimit);
+        assert_eq!(reassembly.insert(&fragment(MESSAGES_AHEAD_MAX + 1, b"x", 0..1)), Insertion::BeyondLimit);
+        let large = vec![0; MESSAGE_LEN_MAX];
+        assert_eq!(reassembly.insert(&fragment(0, &large, 0..1)), Insertion::Stored);
+        assert_eq!(reassembly.insert(&fragment(1, &large, 0..1)), Insertion::Stored);
+        assert_eq!(reassembly.insert(&fragment(2, b"x", 0..1)), Insertion::BeyondLimit);
+    }
+
+    proptest! {
+        /// Any fragments that together cover the message give the message.
+        #[test]
+        fn order_and_overlap_do_not_matter(
+            body in proptest::collection::vec(any::<u8>(), 1..60),
+            cuts in proptest::collection::vec((0usize..60, 0usize..60), 0..30),
+            last in 0usize..60,
+        ) {
+            let mut reassembly = Reassembly::new(0, false);
+            let last = last % body.len();
+            let mut ranges: Vec<_> = cuts.into_iter().map(|(a, b)| (a.min(b) % body.len())..(a.max(b) % body.len())).collect();
+            ranges.extend([last..body.len(), 0..last]);
+            for range in ranges.into_iter().filter(|range| range.start <= range.end) {
+                let insertion = reassembly.insert(&fragment(0, &body, range));
+                prop_assert!(matches!(insertion, Insertion::Stored | Insertion::Duplicate));
+            }
+            prop_assert_eq!(reassembly.pop().map(|message| message.body), Some(body));
+        }
+    }
+}

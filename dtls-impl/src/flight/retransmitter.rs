@@ -1,0 +1,212 @@
+//! When a flight is sent again (RFC 6347 §4.2.4). Owns the flight, the back-off and the deadline; sends nothing itself.
+
+use core::time::Duration;
+
+use super::OutgoingFlight;
+use crate::config::Timers;
+use crate::mutation::{Mutated, Mutation};
+use crate::time::Instant;
+
+/// Time for which the last flight is kept to be repeated: twice the maximum segment lifetime of RFC 793, which is two
+/// minutes (RFC 6347 §4.2.4).
+pub(crate) const LAST_FLIGHT_KEPT: Duration = Duration::from_secs(240);
+
+/// What the clock asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expiry {
+    /// Nothing yet.
+    NotDue,
+    /// Send the flight again.
+    Resend,
+    /// Stop waiting for an answer.
+    GiveUp,
+}
+
+/// What becomes of a flight once it is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// It is repeated until it is answered.
+    Awaited { deadline: Instant, give_up: Instant, repeated: bool },
+    /// The last of the handshake: it is repeated only when the peer shows that it did not arrive.
+    Last { kept_until: Instant },
+}
+
+#[derive(Debug)]
+struct InFlight {
+    flight: OutgoingFlight,
+    fate: Fate,
+}
+
+/// The flight in the air and its timer.
+#[derive(Debug)]
+pub(crate) struct Retransmitter {
+    timers: Timers,
+    mutated: Mutated,
+    /// The timer's current value: survives from flight to flight until one is answered at the first attempt.
+    timeout: Duration,
+    in_flight: Option<InFlight>,
+}
+
+impl Retransmitter {
+    pub(crate) fn new(mut timers: Timers, mutated: Mutated) -> Self {
+        if mutated.by(Mutation::ImpatientTimer) {
+            timers.initial /= 10;
+        }
+        Self { timers, mutated, timeout: timers.initial, in_flight: None }
+    }
+
+    /// The peer's flight has arrived completely: the own one is answered (RFC 6347 §4.2.4.1).
+    pub(crate) fn on_answer(&mut self) {
+        if let Some(InFlight { fate: Fate::Awaited { repeated: false, .. }, .. }) = self.in_flight.take() {
+            self.timeout = self.timers.initial;
+        }
+    }
+
+    /// A flight that the peer must answer is sent for the first time.
+    pub(crate) fn start(&mut self, now: Instant, flight: OutgoingFlight) {
+        self.on_answer();
+        let give_up = now + self.timers.give_up;
+        let deadline = (now + self.timeout).min(give_up);
+        self.in_flight = Some(InFlight { flight, fate: Fate::Awaited { deadline, give_up, repeated: false } });
+    }
+
+    /// The last flight of the handshake is sent for the first time.
+    pub(crate) fn start_last(&mut self, now: Instant, flight: OutgoingFlight) {
+        self.on_answer();
+        self.in_flight = Some(InFlight { flight, fate: Fate::Last { kept_until: now + LAST_FLIGHT_KEPT } });
+    }
+
+    /// Forgets the flight.
+    pub(crate) fn stop(&mut self) {
+        self.in_flight = None;
+    }
+
+    /// When [`on_timeout`](Self::on_timeout) will have something to say.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        match self.in_flight.as_ref()?.fate {
+            Fate::Awaited { .. } if self.mutated.by(Mutation::NoRetransmission) => None,
+            Fate::Awaited { deadline, .. } => Some(deadline),
+            Fate::Last { .. } => None,
+        }
+    }
+
+    /// Time has passed. A retransmission doubles the timer.
+    pub(crate) fn on_timeout(&mut self, now: Instant) -> Expiry {
+        if self.deadline().is_none_or(|deadline| now < deadline) {
+            return Expiry::NotDue;
+        }
+        let Some(InFlight { fate: Fate::Awaited { deadline, give_up, repeated }, .. }) = &mut self.in_flight else {
+            return Expiry::NotDue;
+        };
+        if now >= *give_up {
+            return Expiry::GiveUp;
+        }
+        if !self.mutated.by(Mutation::NoBackoff) {
+            self.timeout = (self.timeout * 2).min(self.timers.max);
+        }
+        *repeated = true;
+        *deadline = (now + self.timeout).min(*give_up);
+        Expiry::Resend
+    }
+
+    /// The peer repeated the flight before this one: whether to send this one again. The timer starts anew, undoubled.
+    pub(crate) fn on_peer_repeats(&mut self, now: Instant) -> bool {
+        match self.in_flight.as_mut().map(|in_flight| &mut in_flight.fate) {
+            None => false,
+            Some(Fate::Awaited { deadline, give_up, repeated }) => {
+                *repeated = true;
+                *deadline = (now + self.timeout).min(*give_up);
+                true
+            }
+            Some(Fate::Last { .. }) if self.mutated.by(Mutation::NeverRepeatLastFlight) => false,
+            Some(Fate::Last { kept_until }) => {
+                let kept = now < *kept_until;
+                if !kept {
+                    self.in_flight = None;
+                }
+                kept
+            }
+        }
+    }
+
+    /// The flight to send.
+    pub(crate) fn flight(&self) -> Option<&OutgoingFlight> {
+        self.in_flight.as_ref().map(|in_flight| &in_flight.flight)
+    }
+
+    /// Mutation: the next transmission has other message numbers.
+    pub(crate) fn renumber(&mut self) {
+        if let Some(in_flight) = &mut self.in_flight {
+            in_flight.flight = in_flight.flight.renumbered(in_flight.flight.messages());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(secs: u64) -> Instant {
+        Instant::from_nanos(secs * 1_000_000_000)
+    }
+
+    fn flight() -> OutgoingFlight {
+        OutgoingFlight { items: Vec::new() }
+    }
+
+    fn retransmitter() -> Retransmitter {
+        Retransmitter::new(Timers::default(), Mutated::default())
+    }
+
+    #[test]
+    fn the_default_ladder_is_the_documented_one() {
+        let mut retransmitter = retransmitter();
+        retransmitter.start(Instant::ZERO, flight());
+        let mut ladder = Vec::new();
+        loop {
+            let deadline = retransmitter.deadline().unwrap();
+            ladder.push(deadline.as_nanos() / 1_000_000_000);
+            if retransmitter.on_timeout(deadline) == Expiry::GiveUp {
+                break;
+            }
+        }
+        assert_eq!(ladder, [1, 3, 7, 15, 31, 63, 123, 183]);
+    }
+
+    #[test]
+    fn nothing_is_due_before_the_deadline() {
+        let mut retransmitter = retransmitter();
+        retransmitter.start(at(5), flight());
+        assert_eq!(retransmitter.on_timeout(Instant::from_nanos(5_999_999_999)), Expiry::NotDue);
+        assert_eq!(retransmitter.on_timeout(at(6)), Expiry::Resend);
+    }
+
+    #[test]
+    fn the_timer_keeps_its_value_until_a_flight_is_answered_at_once() {
+        let mut retransmitter = retransmitter();
+        retransmitter.start(at(0), flight());
+        assert_eq!(retransmitter.on_timeout(at(1)), Expiry::Resend);
+        retransmitter.start(at(2), flight());
+        assert_eq!(retransmitter.deadline(), Some(at(4)), "retained: the flight before was repeated");
+        retransmitter.start(at(3), flight());
+        assert_eq!(retransmitter.deadline(), Some(at(4)), "reset: the flight before was answered at once");
+    }
+
+    #[test]
+    fn a_repeating_peer_restarts_the_timer_without_doubling() {
+        let mut retransmitter = retransmitter();
+        retransmitter.start(at(0), flight());
+        assert!(retransmitter.on_peer_repeats(Instant::from_nanos(500_000_000)));
+        assert_eq!(retransmitter.deadline(), Some(Instant::from_nanos(1_500_000_000)));
+    }
+
+    #[test]
+    fn the_last_flight_has_no_timer_and_is_kept_for_twice_the_segment_lifetime() {
+        let mut retransmitter = retransmitter();
+        retransmitter.start_last(at(0), flight());
+        assert_eq!(retransmitter.deadline(), None);
+        assert!(retransmitter.on_peer_repeats(at(239)));
+        assert!(!retransmitter.on_peer_repeats(at(240)));
+        assert!(retransmitter.flight().is_none());
+    }
+}

@@ -1,0 +1,438 @@
+//! The client's side of a full handshake (RFC 6347 §4.2.4):
+//!
+//! 1. ClientHello                                                            -> `WaitServerHello`
+//! 2. HelloVerifyRequest; 3. ClientHello with its cookie                     -> `WaitServerHello`
+//! 4. ServerHello                                                            -> `WaitCertificate` or, with PSK, next
+//!    Certificate                                                            -> `WaitKeyExchange`
+//!    ServerKeyExchange, absent in plain PSK without a hint                  -> `WaitHelloDone`
+//!    CertificateRequest, ServerHelloDone
+//! 5. (empty Certificate,) ClientKeyExchange, ChangeCipherSpec, Finished     -> `WaitFinished`
+//! 6. ChangeCipherSpec, Finished                                             -> established
+
+use rustls_pki_types::{CertificateDer, ServerName};
+
+use super::session::{Randoms, Session};
+use super::transcript::Transcript;
+use super::{Context, Step, agree, code, expect, named, read, speaks_dtls12, unexpected};
+use crate::config::{ClientConfig, ClientCredentials, ExtendedMasterSecret};
+use crate::connection::link::FlightKind;
+use crate::crypto::schedule12::{Side, psk_premaster};
+use crate::crypto::{Group, Secret, SignatureScheme};
+use crate::error::{Error, Misuse, PeerIncompatible, PeerMisbehaved};
+use crate::flight::FlightBuilder;
+use crate::flight::reassembly::Message;
+use crate::mutation::Mutation;
+use crate::pki;
+use crate::suite::{KeyExchangeKind, Suite};
+use crate::wire::{
+    COMPRESSION_NULL, Certificate, CertificateRequest, ClientHello, ClientHelloStart, ClientKeyExchange, EcdhParams,
+    Empty, Extension, Extensions, Finished, HandshakeType, HelloVerifyRequest, POINT_FORMAT_UNCOMPRESSED,
+    ProtocolVersion, ServerHello, ServerKeyExchangeEcdhePsk, ServerKeyExchangePsk, ServerKeyExchangeSigned, Writer,
+    body_of,
+};
+
+/// HelloVerifyRequests answered in one handshake. One is normal, a second follows a change of the server's secret;
+/// without a bound a forger could keep us at it.
+const HELLO_VERIFY_REQUESTS_MAX: u8 = 4;
+
+/// Schemes offered, in order of preference.
+const SCHEMES: [SignatureScheme; 4] = [
+    SignatureScheme::EcdsaSecp256r1Sha256,
+    SignatureScheme::Ed25519,
+    SignatureScheme::RsaPssRsaeSha256,
+    SignatureScheme::RsaPkcs1Sha256,
+];
+
+type Cx<'a> = Context<'a, ClientConfig>;
+type Next = Result<Step<State>, Error>;
+
+/// Where the handshake stands.
+#[derive(Debug)]
+pub(crate) enum State {
+    WaitServerHello(WaitServerHello),
+    WaitCertificate(WaitCertificate),
+    WaitKeyExchange(WaitKeyExchange),
+    WaitHelloDone(WaitHelloDone),
+    WaitFinished(WaitFinished),
+}
+
+impl State {
+    /// Takes the next message of the server.
+    pub(crate) fn handle(self, message: &Message, cx: &mut Cx<'_>) -> Next {
+        // A client that is shaking hands already ignores it, and no transcript contains it (RFC 5246 §7.4.1.1).
+        if message.message_type == HandshakeType::HELLO_REQUEST {
+            return Ok(Step::Next(self));
+        }
+        match self {
+            Self::WaitServerHello(state) => state.handle(message, cx),
+            Self::WaitCertificate(state) => state.handle(message, cx),
+            Self::WaitKeyExchange(state) => state.handle(message, cx),
+            Self::WaitHelloDone(state) => state.handle(message, cx),
+            Self::WaitFinished(state) => state.handle(message),
+        }
+    }
+
+    /// A HelloVerifyRequest under a number that has been used: a server without state numbers all of them 0. It counts
+    /// if its cookie is new (RFC 6347 §4.2.1). Whether it counted.
+    pub(crate) fn handle_late_verify_request(&mut self, body: &[u8], cx: &mut Cx<'_>) -> Result<bool, Error> {
+        let Self::WaitServerHello(state) = self else { return Ok(false) };
+        let Ok(request) = HelloVerifyRequest::parse(body) else { return Ok(false) };
+        if request.cookie == state.cookie || state.verify_requests == HELLO_VERIFY_REQUESTS_MAX {
+            return Ok(false);
+        }
+        state.answer_verify_request(request, cx).map(|()| true)
+    }
+}
+
+/// 1. Sends the first ClientHello.
+pub(crate) fn start(server_name: Option<ServerName<'static>>, cx: &mut Cx<'_>) -> Result<State, Error> {
+    let suites = cx.config.common.suites(|key_exchange| cx.config.credentials.usable(key_exchange));
+    let random = cx.entropy.array();
+    let mut state = WaitServerHello {
+        server_name,
+        suites,
+        random,
+        cookie: Vec::new(),
+        verify_requests: 0,
+        transcript: Transcript::new(),
+    };
+    state.send_hello(cx)?;
+    Ok(State::WaitServerHello(state))
+}
+
+/// A ClientHello is sent.
+#[derive(Debug)]
+pub(crate) struct WaitServerHello {
+    server_name: Option<ServerName<'static>>,
+    suites: Vec<Suite>,
+    random: [u8; 32],
+    cookie: Vec<u8>,
+    verify_requests: u8,
+    transcript: Transcript,
+}
+
+impl WaitServerHello {
+    fn handle(mut self, message: &Message, cx: &mut Cx<'_>) -> Next {
+        assert!(!cx.link.mutated.by(Mutation::PanicOnHello), "mutation: panic at the first hello");
+        match message.message_type {
+            HandshakeType::HELLO_VERIFY_REQUEST => {
+                let request = read(message, HelloVerifyRequest::parse)?;
+                if self.verify_requests == HELLO_VERIFY_REQUESTS_MAX {
+                    return Err(unexpected(message));
+                }
+                self.answer_verify_request(request, cx)?;
+                Ok(Step::Next(State::WaitServerHello(self)))
+            }
+            HandshakeType::SERVER_HELLO => self.handle_server_hello(message, cx),
+            _ => Err(unexpected(message)),
+        }
+    }
+
+    /// 3. The same hello with the cookie. Its version field says nothing about the version to come.
+    fn answer_verify_request(&mut self, request: HelloVerifyRequest<'_>, cx: &mut Cx<'_>) -> Result<(), Error> {
+        self.cookie = request.cookie.to_vec();
+        self.verify_requests += 1;
+        self.transcript = Transcript::new();
+        self.send_hello(cx)
+    }
+
+    fn send_hello(&mut self, cx: &mut Cx<'_>) -> Result<(), Error> {
+        let hello = ClientHello {
+            start: ClientHelloStart {
+                version: ProtocolVersion::DTLS1_2,
+                random: self.random,
+                session_id: &[],
+                cookie: &self.cookie,
+                cipher_suites: self.suites.iter().map(|suite| suite.code).collect(),
+                compression_methods: &[COMPRESSION_NULL],
+            },
+            extensions: self.extensions(cx.config),
+        };
+        let body = body_of(|w| hello.emit(w));
+        let mut flight = FlightBuilder::new(&mut self.transcript, cx.link.next_message_seq());
+        flight.message(HandshakeType::CLIENT_HELLO, body);
+        cx.link.send_flight(flight.finish(), FlightKind::Awaited)
+    }
+
+    fn extensions(&self, config: &ClientConfig) -> Extensions<'static> {
+        let mut list = Vec::new();
+        if let Some(ServerName::DnsName(name)) = &self.server_name {
+            list.push(Extension::server_name(name.as_ref()));
+        }
+        list.push(Extension::renegotiation_info());
+        list.push(Extension::extended_master_secret());
+        if self.suites.iter().any(|suite| suite.key_exchange.has_ecdhe()) {
+            let groups: Vec<_> = config.common.groups.iter().map(|group| named(*group)).collect();
+            list.push(Extension::supported_groups(&groups));
+            list.push(Extension::ec_point_formats());
+        }
+        if self.suites.iter().any(|suite| !suite.key_exchange.has_psk()) {
+            list.push(Extension::signature_algorithms(&SCHEMES.map(code)));
+        }
+        Extensions(list)
+    }
+
+    fn handle_server_hello(mut self, message: &Message, cx: &mut Cx<'_>) -> Next {
+        let hello = read(message, ServerHello::parse)?;
+        if !speaks_dtls12(hello.version) || hello.version != ProtocolVersion::DTLS1_2 {
+            return Err(PeerIncompatible::NoCommonVersion.into());
+        }
+        let chosen = self.suites.iter().find(|suite| suite.code == hello.cipher_suite);
+        let suite = *chosen.ok_or(PeerMisbehaved::SuiteNotOffered)?;
+        if hello.compression_method != COMPRESSION_NULL {
+            return Err(PeerMisbehaved::BadCompression.into());
+        }
+        let extended = self.check_extensions(&hello.extensions, message, cx.config)?;
+        self.transcript.add_received(message);
+        self.transcript.start(&*cx.config.common.provider, suite.hash);
+        let randoms = Randoms { client: self.random, server: hello.random };
+        let negotiated = Negotiated { suite, randoms, extended, transcript: self.transcript };
+        Ok(Step::Next(match self.server_name {
+            Some(server_name) if !suite.key_exchange.has_psk() => {
+                State::WaitCertificate(WaitCertificate { server_name, negotiated })
+            }
+            _ => State::WaitKeyExchange(WaitKeyExchange { certificate: None, negotiated }),
+        }))
+    }
+
+    /// Whether the server took up extended_master_secret. renegotiation_info may be missing: we never renegotiate, and
+    /// many small servers do not send it (RFC 5746 §4.1 leaves it to the client).
+    fn check_extensions(
+        &self,
+        extensions: &Extensions<'_>,
+        message: &Message,
+        config: &ClientConfig,
+    ) -> Result<bool, Error> {
+        let offered = self.extensions(config);
+        if extensions.has_duplicates() {
+            return Err(PeerMisbehaved::DuplicateExtension.into());
+        }
+        if extensions.0.iter().any(|extension| !offered.contains(extension.extension_type)) {
+            return Err(PeerMisbehaved::UnsolicitedExtension.into());
+        }
+        let bad = |reason| Error::BadMessage(message.message_type, reason);
+        if extensions.renegotiation_info().map_err(bad)?.is_some_and(|info| !info.is_empty()) {
+            return Err(PeerMisbehaved::BadRenegotiationInfo.into());
+        }
+        let formats = extensions.ec_point_formats().map_err(bad)?;
+        if formats.is_some_and(|formats| !formats.contains(&POINT_FORMAT_UNCOMPRESSED)) {
+            return Err(PeerMisbehaved::NoUncompressedPoints.into());
+        }
+        let extended = extensions.extended_master_secret().map_err(bad)?;
+        if !extended && config.common.extended_master_secret == ExtendedMasterSecret::Required {
+            return Err(PeerIncompatible::NoExtendedMasterSecret.into());
+        }
+        Ok(extended)
+    }
+}
+
+/// What the hellos settled.
+#[derive(Debug)]
+struct Negotiated {
+    suite: Suite,
+    randoms: Randoms,
+    extended: bool,
+    transcript: Transcript,
+}
+
+/// The server will show who it is.
+#[derive(Debug)]
+pub(crate) struct WaitCertificate {
+    server_name: ServerName<'static>,
+    negotiated: Negotiated,
+}
+
+impl WaitCertificate {
+    fn handle(mut self, message: &Message, cx: &mut Cx<'_>) -> Next {
+        expect(message, HandshakeType::CERTIFICATE)?;
+        let chain: Vec<_> = read(message, Certificate::parse)?.chain.into_iter().map(CertificateDer::from).collect();
+        let verified = VerifiedCertificate::verify(&chain, &self.server_name, cx.config)?;
+        self.negotiated.transcript.add_received(message);
+        let state = WaitKeyExchange { certificate: Some(verified), negotiated: self.negotiated };
+        Ok(Step::Next(State::WaitKeyExchange(state)))
+    }
+}
+
+/// Proof that a certificate is for the server and leads to a trusted root.
+#[derive(Debug)]
+struct VerifiedCertificate(CertificateDer<'static>);
+
+impl VerifiedCertificate {
+    fn verify(chain: &[CertificateDer<'_>], name: &ServerName<'_>, config: &ClientConfig) -> Result<Self, Error> {
+        let ClientCredentials::Certificate { verifier, unix_time } = &config.credentials else {
+            return Err(Misuse::NoUsableSuite.into());
+        };
+        verifier.verify_chain(chain, name, *unix_time, &*config.common.provider).map_err(Error::BadCertificate)?;
+        let end_entity = chain.first().ok_or(Error::BadCertificate(pki::CertificateError::Empty))?;
+        Ok(Self(end_entity.clone().into_owned()))
+    }
+}
+
+/// The server's share or hint comes next.
+#[derive(Debug)]
+pub(crate) struct WaitKeyExchange {
+    certificate: Option<VerifiedCertificate>,
+    negotiated: Negotiated,
+}
+
+impl WaitKeyExchange {
+    fn handle(mut self, message: &Message, cx: &mut Cx<'_>) -> Next {
+        let plain_psk = self.negotiated.suite.key_exchange == KeyExchangeKind::Psk;
+        if plain_psk && message.message_type == HandshakeType::SERVER_HELLO_DONE {
+            return self.done(None).handle(message, cx);
+        }
+        expect(message, HandshakeType::SERVER_KEY_EXCHANGE)?;
+        let share = match self.negotiated.suite.key_exchange {
+            KeyExchangeKind::Psk => {
+                read(message, ServerKeyExchangePsk::parse)?;
+                None
+            }
+            KeyExchangeKind::EcdhePsk => {
+                Some(Share::new(&read(message, ServerKeyExchangeEcdhePsk::parse)?.params, cx.config)?)
+            }
+            KeyExchangeKind::EcdheEcdsa | KeyExchangeKind::EcdheRsa => {
+                let exchange = read(message, ServerKeyExchangeSigned::parse)?;
+                let share = Share::new(&exchange.params, cx.config)?;
+                self.check_signature(&exchange, cx.config)?;
+                Some(share)
+            }
+        };
+        self.negotiated.transcript.add_received(message);
+        Ok(Step::Next(State::WaitHelloDone(self.done(share))))
+    }
+
+    fn done(self, share: Option<Share>) -> WaitHelloDone {
+        let certificate_possible = self.certificate.is_some();
+        WaitHelloDone { share, certificate_possible, certificate_requested: false, negotiated: self.negotiated }
+    }
+
+    /// The signature binds the share to both randoms (RFC 8422 §5.4).
+    fn check_signature(&self, exchange: &ServerKeyExchangeSigned<'_>, config: &ClientConfig) -> Result<(), Error> {
+        let scheme = SCHEMES.into_iter().find(|scheme| code(*scheme) == exchange.scheme);
+        let scheme = scheme.ok_or(PeerMisbehaved::SchemeNotOffered)?;
+        let rsa = matches!(scheme, SignatureScheme::RsaPssRsaeSha256 | SignatureScheme::RsaPkcs1Sha256);
+        if rsa != (self.negotiated.suite.key_exchange == KeyExchangeKind::EcdheRsa) {
+            return Err(PeerMisbehaved::SchemeNotOffered.into());
+        }
+        let Some(VerifiedCertificate(certificate)) = &self.certificate else {
+            return Err(PeerMisbehaved::UnexpectedMessage(HandshakeType::SERVER_KEY_EXCHANGE).into());
+        };
+        let signed = body_of(|w: &mut Writer| {
+            w.bytes(&self.negotiated.randoms.client);
+            w.bytes(&self.negotiated.randoms.server);
+            exchange.params.emit(w);
+        });
+        pki::verify_signed(&*config.common.provider, certificate, scheme, &signed, exchange.signature)
+            .map_err(|_| PeerMisbehaved::BadSignature.into())
+    }
+}
+
+/// The server's share, of a group that was offered.
+#[derive(Debug)]
+struct Share {
+    group: Group,
+    public_key: Vec<u8>,
+}
+
+impl Share {
+    fn new(params: &EcdhParams<'_>, config: &ClientConfig) -> Result<Self, Error> {
+        let group = config.common.groups.iter().find(|group| named(**group) == params.group);
+        let group = *group.ok_or(PeerMisbehaved::GroupNotOffered)?;
+        Ok(Self { group, public_key: params.public_key.to_vec() })
+    }
+}
+
+/// All is said but ServerHelloDone, and maybe CertificateRequest.
+#[derive(Debug)]
+pub(crate) struct WaitHelloDone {
+    share: Option<Share>,
+    /// Anonymous servers must not ask for certificates (RFC 5246 §7.4.4), nor those with PSK (RFC 4279 §2).
+    certificate_possible: bool,
+    certificate_requested: bool,
+    negotiated: Negotiated,
+}
+
+impl WaitHelloDone {
+    fn handle(mut self, message: &Message, cx: &mut Cx<'_>) -> Next {
+        match message.message_type {
+            HandshakeType::CERTIFICATE_REQUEST if self.certificate_possible && !self.certificate_requested => {
+                read(message, CertificateRequest::parse)?;
+                self.certificate_requested = true;
+                self.negotiated.transcript.add_received(message);
+                Ok(Step::Next(State::WaitHelloDone(self)))
+            }
+            HandshakeType::SERVER_HELLO_DONE => {
+                read(message, Empty::parse)?;
+                self.negotiated.transcript.add_received(message);
+                self.send_finished(cx)
+            }
+            _ => Err(unexpected(message)),
+        }
+    }
+
+    /// 5. Agrees on keys and proves it.
+    fn send_finished(self, cx: &mut Cx<'_>) -> Next {
+        let Negotiated { suite, randoms, extended, mut transcript } = self.negotiated;
+        let mut public_key = None;
+        let mut ecdhe = None;
+        if let Some(share) = self.share {
+            let own = cx.config.common.provider.key_exchange(share.group, cx.entropy).map_err(Error::Crypto)?;
+            public_key = Some(own.public_key().to_vec());
+            ecdhe = Some(agree(own, &share.public_key)?);
+        }
+        let (psk_identity, premaster) = premaster(&cx.config.credentials, suite, ecdhe)?;
+
+        let mut flight = FlightBuilder::new(&mut transcript, cx.link.next_message_seq());
+        if self.certificate_requested {
+            let none = Certificate { chain: Vec::new() };
+            flight.message(HandshakeType::CERTIFICATE, body_of(|w| none.emit(w)));
+        }
+        let exchange = ClientKeyExchange { psk_identity, public_key: public_key.as_deref() };
+        flight.message(HandshakeType::CLIENT_KEY_EXCHANGE, body_of(|w| exchange.emit(w)));
+        let session_hash = extended.then(|| flight.transcript().hash());
+        let session = Session::new(&cx.config.common.provider, suite, &premaster, &randoms, session_hash);
+        cx.link.log_keys(&session, cx.config.common.key_log);
+        cx.link.install_keys(session.keys(Side::Client).map_err(Error::Crypto)?);
+        flight.change_cipher_spec();
+        let mut verify_data = session.verify_data(Side::Client, &flight.transcript().hash());
+        if cx.link.mutated.by(Mutation::CorruptFinished) {
+            verify_data[0] ^= 1;
+        }
+        flight.message(HandshakeType::FINISHED, body_of(|w| Finished { verify_data }.emit(w)));
+        cx.link.send_flight(flight.finish(), FlightKind::Awaited)?;
+        Ok(Step::Next(State::WaitFinished(WaitFinished { session: Box::new(session), transcript })))
+    }
+}
+
+/// The identity to send and the premaster secret of the suite's key exchange.
+fn premaster(
+    credentials: &ClientCredentials,
+    suite: Suite,
+    ecdhe: Option<Secret>,
+) -> Result<(Option<&[u8]>, Secret), Error> {
+    match (credentials, ecdhe) {
+        (ClientCredentials::Psk(psk), ecdhe) if suite.key_exchange.has_psk() => {
+            let secret = psk_premaster(psk.key.expose(), ecdhe.as_ref().map(Secret::expose)).map_err(Error::Crypto)?;
+            Ok((Some(&psk.identity), secret))
+        }
+        (ClientCredentials::Certificate { .. }, Some(ecdhe)) => Ok((None, ecdhe)),
+        // The suites on offer are those that the credentials can use.
+        _ => Err(Misuse::NoUsableSuite.into()),
+    }
+}
+
+/// Only the server's proof is missing.
+#[derive(Debug)]
+pub(crate) struct WaitFinished {
+    session: Box<Session>,
+    transcript: Transcript,
+}
+
+impl WaitFinished {
+    fn handle(self, message: &Message) -> Next {
+        expect(message, HandshakeType::FINISHED)?;
+        let finished = read(message, Finished::parse)?;
+        self.session.check_finished(Side::Server, &self.transcript.hash(), &finished.verify_data)?;
+        Ok(Step::Established(self.session))
+    }
+}

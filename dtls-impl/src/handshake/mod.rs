@@ -1,0 +1,85 @@
+//! The handshake of DTLS 1.2: what each message means, and which comes next (RFC 6347 §4.2, RFC 5246 §7.3).
+//!
+//! State machines see whole messages in order and build flights; records, timers and fragments are not their business.
+//! Everything leaves through [`Link`].
+
+pub(crate) mod client12;
+pub(crate) mod cookie;
+pub(crate) mod server12;
+pub(crate) mod session;
+pub(crate) mod transcript;
+
+use crate::connection::link::Link;
+use crate::crypto::{CryptoError, Group, KeyExchange, Secret, SignatureScheme};
+use crate::entropy::Entropy;
+use crate::error::{Error, PeerMisbehaved};
+use crate::flight::reassembly::Message;
+use crate::handshake::session::Session;
+use crate::wire::{HandshakeType, NamedGroup, ParseError, ProtocolVersion, SignatureSchemeCode};
+
+/// What handlers work with besides their state.
+pub(crate) struct Context<'a, C> {
+    pub(crate) config: &'a C,
+    pub(crate) link: &'a mut Link,
+    pub(crate) entropy: &'a mut Entropy,
+}
+
+/// Where a message leads.
+#[derive(Debug)]
+pub(crate) enum Step<S> {
+    /// The handshake goes on.
+    Next(S),
+    /// The peer's Finished was verified, and the own one is sent.
+    Established(Box<Session>),
+}
+
+impl<S> Step<S> {
+    pub(crate) fn map<T>(self, wrap: impl FnOnce(S) -> T) -> Step<T> {
+        match self {
+            Self::Next(state) => Step::Next(wrap(state)),
+            Self::Established(session) => Step::Established(session),
+        }
+    }
+}
+
+/// DTLS counts versions downwards: 1.2 is spoken by all who say 1.2 or less, within major version 254.
+pub(crate) const fn speaks_dtls12(version: ProtocolVersion) -> bool {
+    version.0 >> 8 == 0xfe && version.0 <= ProtocolVersion::DTLS1_2.0
+}
+
+pub(crate) const fn named(group: Group) -> NamedGroup {
+    match group {
+        Group::X25519 => NamedGroup::X25519,
+        Group::Secp256r1 => NamedGroup::SECP256R1,
+    }
+}
+
+pub(crate) const fn code(scheme: SignatureScheme) -> SignatureSchemeCode {
+    match scheme {
+        SignatureScheme::EcdsaSecp256r1Sha256 => SignatureSchemeCode::ECDSA_SECP256R1_SHA256,
+        SignatureScheme::Ed25519 => SignatureSchemeCode::ED25519,
+        SignatureScheme::RsaPssRsaeSha256 => SignatureSchemeCode::RSA_PSS_RSAE_SHA256,
+        SignatureScheme::RsaPkcs1Sha256 => SignatureSchemeCode::RSA_PKCS1_SHA256,
+    }
+}
+
+/// Reads a body, blaming the message if it cannot be read.
+fn read<'a, T>(message: &'a Message, parse: impl FnOnce(&'a [u8]) -> Result<T, ParseError>) -> Result<T, Error> {
+    parse(&message.body).map_err(|reason| Error::BadMessage(message.message_type, reason))
+}
+
+fn expect(message: &Message, message_type: HandshakeType) -> Result<(), Error> {
+    if message.message_type == message_type { Ok(()) } else { Err(unexpected(message)) }
+}
+
+fn unexpected(message: &Message) -> Error {
+    PeerMisbehaved::UnexpectedMessage(message.message_type).into()
+}
+
+/// The ECDHE secret, blaming the peer for a bad share.
+fn agree(own: Box<dyn KeyExchange>, peer: &[u8]) -> Result<Secret, Error> {
+    own.complete(peer).map_err(|error| match error {
+        CryptoError::BadPublicKey | CryptoError::BadLength => PeerMisbehaved::BadPublicKey.into(),
+        other => Error::Crypto(other),
+    })
+}

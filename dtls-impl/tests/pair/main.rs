@@ -1,0 +1,4 @@
+//! Two connections in memory with a path between them that loses, repeats, delays and forges.
+
+mod common;
+mod handshake;
