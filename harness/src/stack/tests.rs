@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::*;
-use crate::endpoint::{Credentials, EndpointEvent, Role};
+use crate::endpoint::{Credentials, EndpointEvent, Group, Role};
 use crate::pki::{self, ChainShape};
 use crate::time::SimTime;
 
@@ -64,9 +64,16 @@ struct Pair {
 
 impl Pair {
     fn new(client: &str, server: &str, credentials: &Credentials, change: fn(&mut EndpointConfig)) -> Self {
-        let ends = [(Role::Client, client), (Role::Server, server)].map(|(role, name)| {
+        Self::of([(client, Role::Client), (server, Role::Server)].map(|(name, role)| {
             let mut config = config(role, credentials);
             change(&mut config);
+            (name, config)
+        }))
+    }
+
+    fn of(ends: [(&str, EndpointConfig); 2]) -> Self {
+        let ends = ends.map(|(name, config)| {
+            let role = config.role;
             let stack = get(name).unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(stack.unsupported(&config), None, "{name} as {role}");
             let entropy = [if role == Role::Client { 1 } else { 2 }; 32];
@@ -327,6 +334,93 @@ fn a_stack_of_bytes_repeats_its_bytes() {
                 pair.sent
             };
             assert_eq!(run(), run(), "{}", stack.name());
+        }
+    }
+}
+
+#[test]
+#[cfg(feature = "dimpl")]
+fn dimpl_repeats_its_bytes_in_every_process_and_at_any_time() {
+    use sha2::{Digest, Sha256};
+    let mut pair = Pair::new("dimpl", "dimpl", &psk(), |_| {});
+    pair.run(|_, index, _| index == 1);
+    let sum = pair.sent.iter().fold(Sha256::new(), |sum, sent| sum.chain_update(&sent.bytes)).finalize();
+    assert_eq!(sum[..4], [0xac, 0xc9, 0x7a, 0xe3], "{sum:02x?}");
+    // The first four bytes of the Random are the date of the run (RFC 5246 §7.4.1.2).
+    assert_eq!(pair.sent[0].bytes[27..31], 1_800_000_000_u32.to_be_bytes());
+}
+
+#[test]
+fn what_a_stack_cannot_do_is_refused_with_the_reason() {
+    let chain = |certificates, key| {
+        Credentials::Certificate(pki::identity(&ChainShape { certificates, key, ..ChainShape::default() }))
+    };
+    let one = certificate();
+    let ecdhe_psk = Credentials::Psk { identity: vec![1], key: vec![2], ecdhe: true };
+    type Change = fn(&mut EndpointConfig);
+    let cases: [(&str, Role, &Credentials, Change, &str); 17] = [
+        ("dimpl", Role::Client, &ecdhe_psk, |_| {}, "ECDHE_PSK"),
+        ("dimpl", Role::Server, &chain(2, pki::KeyKind::EcdsaP256), |_| {}, "one certificate"),
+        ("dimpl", Role::Client, &chain(1, pki::KeyKind::Ed25519), |_| {}, "ECDSA"),
+        ("dimpl", Role::Client, &one, |c| c.suites = vec!["PSK_WITH_AES_128_CCM_8".into()], "not among"),
+        ("dimpl", Role::Client, &one, |c| c.mtu = 63, "no MTU below 64"),
+        ("dimpl", Role::Client, &one, |c| c.give_up = Some(Duration::from_secs(9)), "gives up"),
+        ("dimpl", Role::Client, &one, |c| c.timer_max = Some(Duration::from_secs(19)), "no cap"),
+        ("dimpl", Role::Client, &one, |c| c.timer_initial = Some(Duration::ZERO), "zero"),
+        ("rtc-dtls", Role::Client, &ecdhe_psk, |_| {}, "ECDHE_PSK"),
+        ("rtc-dtls", Role::Server, &one, |c| c.cookie = false, "HelloVerifyRequest"),
+        ("rtc-dtls", Role::Server, &chain(1, pki::KeyKind::Ed25519), |_| {}, "Ed25519"),
+        ("rtc-dtls", Role::Client, &one, |c| c.groups = vec![Group::X25519, Group::P256], "own order"),
+        ("rtc-dtls", Role::Client, &one, |c| c.suites = vec!["RSA_WITH_NULL_SHA".into()], "not among"),
+        ("rtc-dtls", Role::Client, &one, |c| c.give_up = Some(Duration::from_secs(9)), "gives up"),
+        ("rtc-dtls", Role::Client, &one, |c| c.timer_max = Some(Duration::from_millis(999)), "no cap"),
+        ("rtc-dtls", Role::Client, &one, |c| c.timer_initial = Some(Duration::ZERO), "zero"),
+        ("rtc-dtls", Role::Client, &one, |c| c.timer_initial = Some(Duration::from_nanos(1)), ""),
+    ];
+    for (name, role, credentials, change, part) in cases {
+        let mut config = config(role, credentials);
+        change(&mut config);
+        let Ok(stack) = get(name) else { continue };
+        let reason = stack.unsupported(&config);
+        let as_expected =
+            if part.is_empty() { reason.is_none() } else { reason.as_ref().is_some_and(|r| r.contains(part)) };
+        assert!(as_expected, "{name} as {role}: {reason:?} instead of {part:?}");
+    }
+}
+
+#[test]
+fn a_client_gets_the_suite_and_the_group_it_insists_on() {
+    let choices: [(&Credentials, &str, Group); 4] = [
+        (&certificate(), "ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", Group::X25519),
+        (&certificate(), "ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", Group::P256),
+        (&psk(), "PSK_WITH_AES_128_CCM_8", Group::X25519),
+        (&psk(), "PSK_WITH_AES_128_GCM_SHA256", Group::X25519),
+    ];
+    for (credentials, suite, group) in choices {
+        for (client, server) in pairs() {
+            let (mut own, mut peers) = (config(Role::Client, credentials), config(Role::Server, credentials));
+            own.suites = vec![suite.to_owned()];
+            own.groups = vec![group];
+            peers.suites = own.suites.clone();
+            let get = |name: &str| get(name).unwrap_or_else(|error| panic!("{error}"));
+            if get(client).unsupported(&own).is_some() || get(server).unsupported(&peers).is_some() {
+                continue;
+            }
+            let mut pair = Pair::of([(client, own), (server, peers)]);
+            pair.run(|_, _, _| false);
+            pair.assert_echo(&format!("{client} to {server} with {suite}"));
+            for (_, role, event) in &pair.events {
+                if let EndpointEvent::Established { suite: chosen } = event
+                    && !chosen.is_empty()
+                {
+                    assert_eq!(chosen, suite, "{client} to {server}, {role}");
+                }
+            }
+            // server_key_exchange names the group: ECCurveType named_curve, then its number (RFC 8422 §5.4).
+            let number = if group == Group::X25519 { [3, 0, 29] } else { [3, 0, 23] };
+            let named = |sent: &Sent| sent.bytes.windows(3).any(|bytes| bytes == number);
+            let ecdhe = suite.starts_with("ECDHE");
+            assert!(!ecdhe || pair.sent.iter().any(named), "{client} to {server}: {group:?}\n{}", pair.story());
         }
     }
 }

@@ -48,15 +48,9 @@ fn date_of(instant: Instant) -> Result<u32, String> {
     static CONFIG: OnceLock<Result<Arc<Config>, String>> = OnceLock::new();
     let config = CONFIG.get_or_init(|| {
         // This entropy protects nothing: the ClientHello is read and thrown away.
-        let config = Host::new([0; 32]).run(|| {
-            let psk = FixedPsk { identity: vec![0], key: vec![0] };
-            Config::builder()
-                .with_crypto_provider(provider::provider())
-                .with_psk_client(vec![0], Arc::new(psk))
-                .dangerously_set_rng_seed(0)
-                .build()
-        });
-        config.map(Arc::new).map_err(|error| error.to_string())
+        let psk = FixedPsk { identity: vec![0], key: vec![0] };
+        let builder = Config::builder().with_psk_client(vec![0], Arc::new(psk)).dangerously_set_rng_seed(0);
+        provider::build(&mut Host::new([0; 32]), builder).map(Arc::new)
     });
     let mut probe = Dtls::new_12_psk(config.clone()?, instant);
     probe.set_active(true);

@@ -70,12 +70,12 @@ impl Stack for Dimpl {
         if family == Family::EcdhePsk {
             return Some("has no ECDHE_PSK cipher suite".to_owned());
         }
-        if let (Role::Server, Credentials::Certificate(identity)) = (config.role, &config.credentials) {
-            if identity.chain.len() != 1 {
+        if let Credentials::Certificate(identity) = &config.credentials {
+            if config.role == Role::Server && identity.chain.len() != 1 {
                 return Some("its server sends one certificate, not a chain".to_owned());
             }
             if identity.shape.key != KeyKind::EcdsaP256 {
-                return Some("its server signs with ECDSA only".to_owned());
+                return Some("knows ECDSA signatures only".to_owned());
             }
         }
         let suites: Vec<&str> = SUITES.map(|(name, _)| name).into_iter().filter(|name| family.has(name)).collect();
@@ -101,8 +101,7 @@ impl Stack for Dimpl {
         let seed = host.seed();
         let base = date::base(config.unix_time)?;
         let start = base.instant(SimTime::ZERO);
-        let built = host.run(|| config_builder(config).dangerously_set_rng_seed(seed).build());
-        let built = Arc::new(built.map_err(|error| error.to_string())?);
+        let built = Arc::new(provider::build(&mut host, config_builder(config).dangerously_set_rng_seed(seed))?);
         let (certificate, expected) = match (&config.credentials, config.role) {
             (Credentials::Psk { .. }, _) => (None, None),
             (Credentials::Certificate(identity), Role::Server) => (Some(server_certificate(identity)), None),
@@ -149,7 +148,6 @@ fn config_builder(config: &EndpointConfig) -> ConfigBuilder {
     let chosen = |name: &str| config.suites.is_empty() || config.suites.iter().any(|suite| suite == name);
     let suites = SUITES.into_iter().filter(|(name, _)| family.has(name) && chosen(name));
     let mut builder = Config::builder()
-        .with_crypto_provider(provider::provider())
         .mtu(usize::from(config.mtu))
         .use_server_cookie(config.cookie)
         .require_client_certificate(false)

@@ -8,9 +8,10 @@ use std::fmt;
 use std::sync::OnceLock;
 
 use ::dimpl::crypto::{
-    ActiveKeyExchange, Buf, CryptoProvider, HashAlgorithm, HmacProvider, NamedGroup, SupportedKxGroup, rust_crypto,
+    ActiveKeyExchange, Buf, CryptoProvider, HashAlgorithm, HmacProvider, NamedGroup, SignatureAlgorithm,
+    SignatureVerifier, SupportedKxGroup, rust_crypto,
 };
-use ::dimpl::{CryptoError, CryptoOperation};
+use ::dimpl::{Config, ConfigBuilder, CryptoError, CryptoOperation};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
@@ -23,6 +24,8 @@ thread_local! {
 struct State {
     entropy: ChaCha20Rng,
     key_log: Vec<String>,
+    /// A configuration is being built, with a provider that has been proven before.
+    proven: bool,
 }
 
 /// What one endpoint lends to the provider while a call into the stack runs.
@@ -31,7 +34,7 @@ pub(super) struct Host(Option<State>);
 impl Host {
     /// A host with its own entropy.
     pub(super) fn new(entropy: [u8; 32]) -> Self {
-        Self(Some(State { entropy: ChaCha20Rng::from_seed(entropy), key_log: Vec::new() }))
+        Self(Some(State { entropy: ChaCha20Rng::from_seed(entropy), key_log: Vec::new(), proven: false }))
     }
 
     /// Runs `call` with this host's entropy. If it panics the entropy is lost, and later key exchanges fail.
@@ -54,19 +57,96 @@ impl Host {
     }
 }
 
+/// Builds a configuration on [`provider`].
+///
+/// The crate has every provider verify signatures and exchange keys in all groups each time a configuration is built,
+/// which takes ten times as long as a handshake. A provider that has passed once in this process passes again untried.
+pub(super) fn build(host: &mut Host, builder: ConfigBuilder) -> Result<Config, String> {
+    static PROVEN: OnceLock<Result<(), String>> = OnceLock::new();
+    let prove = || Host::new([0; 32]).run(|| provider().validate()).map_err(|error| error.to_string());
+    PROVEN.get_or_init(prove).clone()?;
+    let set = |proven| RUNNING.with_borrow_mut(|running| running.iter_mut().for_each(|state| state.proven = proven));
+    let config = host.run(|| {
+        set(true);
+        let config = builder.with_crypto_provider(provider()).build();
+        set(false);
+        config
+    });
+    config.map_err(|error| error.to_string())
+}
+
+fn proven() -> bool {
+    RUNNING.with_borrow(|running| running.as_ref().is_some_and(|state| state.proven))
+}
+
 /// The crate's RustCrypto provider with our groups and HMAC.
-pub(super) fn provider() -> CryptoProvider {
+fn provider() -> CryptoProvider {
     static GROUPS: OnceLock<Vec<&'static dyn SupportedKxGroup>> = OnceLock::new();
+    static OTHERS: OnceLock<Vec<OtherGroup>> = OnceLock::new();
+    const OWN: [&SeededGroup; 2] = [&SeededGroup(NamedGroup::X25519), &SeededGroup(NamedGroup::Secp256r1)];
     let original = rust_crypto::default_provider();
     let groups = GROUPS.get_or_init(|| {
         // secp384r1 stays on offer as the crate has it, though it would draw from the system: it comes last, and no
         // scenario can ask for it.
-        let own = [&SeededGroup(NamedGroup::X25519) as &dyn SupportedKxGroup, &SeededGroup(NamedGroup::Secp256r1)];
-        let rest =
-            original.kx_groups.iter().copied().filter(|group| own.iter().all(|mine| mine.name() != group.name()));
-        own.into_iter().chain(rest).collect()
+        let others = original.kx_groups.iter().filter(|group| OWN.iter().all(|own| own.0 != group.name()));
+        let others = OTHERS.get_or_init(|| others.map(|group| OtherGroup(*group)).collect());
+        let own = OWN.into_iter().map(|group| group as &dyn SupportedKxGroup);
+        own.chain(others.iter().map(|group| group as &dyn SupportedKxGroup)).collect()
     });
-    CryptoProvider { kx_groups: groups, hmac_provider: &OverheardHmac, ..original }
+    CryptoProvider { kx_groups: groups, hmac_provider: &OverheardHmac, signature_verification: &Verifier, ..original }
+}
+
+#[derive(Debug)]
+struct Verifier;
+
+impl SignatureVerifier for Verifier {
+    fn verify_signature(
+        &self,
+        certificate: &[u8],
+        data: &[u8],
+        signature: &[u8],
+        hash: HashAlgorithm,
+        algorithm: SignatureAlgorithm,
+    ) -> Result<(), CryptoError> {
+        if proven() {
+            return Ok(());
+        }
+        let original = rust_crypto::default_provider().signature_verification;
+        original.verify_signature(certificate, data, signature, hash, algorithm)
+    }
+}
+
+/// A group as the crate has it.
+#[derive(Debug)]
+struct OtherGroup(&'static dyn SupportedKxGroup);
+
+impl SupportedKxGroup for OtherGroup {
+    fn name(&self) -> NamedGroup {
+        self.0.name()
+    }
+
+    fn start_exchange(&self, public: Buf) -> Result<Box<dyn ActiveKeyExchange>, CryptoError> {
+        if proven() { Ok(Box::new(ProvenExchange(self.name()))) } else { self.0.start_exchange(public) }
+    }
+}
+
+/// Stands for an exchange while a configuration is built: two of them agree.
+#[derive(Debug)]
+struct ProvenExchange(NamedGroup);
+
+impl ActiveKeyExchange for ProvenExchange {
+    fn pub_key(&self) -> &[u8] {
+        &[]
+    }
+
+    fn complete(self: Box<Self>, _peer: &[u8], out: &mut Buf) -> Result<(), CryptoError> {
+        out.clear();
+        Ok(())
+    }
+
+    fn group(&self) -> NamedGroup {
+        self.0
+    }
 }
 
 #[derive(Debug)]
@@ -90,6 +170,9 @@ impl SupportedKxGroup for SeededGroup {
     }
 
     fn start_exchange(&self, mut public: Buf) -> Result<Box<dyn ActiveKeyExchange>, CryptoError> {
+        if proven() {
+            return Ok(Box::new(ProvenExchange(self.0)));
+        }
         let secret = RUNNING.with_borrow_mut(|running| {
             let entropy = &mut running.as_mut()?.entropy;
             Some(if self.0 == NamedGroup::X25519 { Secret::x25519(entropy) } else { Secret::p256(entropy) })

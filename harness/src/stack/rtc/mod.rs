@@ -77,6 +77,11 @@ impl Stack for RtcDtls {
         if config.role == Role::Server && !config.cookie {
             return Some("its server always sends a HelloVerifyRequest".to_owned());
         }
+        if let (Role::Server, Credentials::Certificate(identity)) = (config.role, &config.credentials)
+            && identity.shape.key == KeyKind::Ed25519
+        {
+            return Some("its server finds no cipher suite for an Ed25519 key, though it loads one".to_owned());
+        }
         let suites: &[&str] = match Family::of(&config.credentials) {
             Family::Certificate => &CERTIFICATE_SUITES,
             Family::Psk => &PSK_SUITES,
