@@ -61,6 +61,7 @@ pub fn registry() -> Vec<Arc<dyn Stack>> {
     vec![
         #[cfg(feature = "dimpl")]
         Arc::new(dimpl::Dimpl),
+        Arc::new(native::Native::HONEST),
         #[cfg(feature = "rtc-dtls")]
         Arc::new(rtc::RtcDtls),
     ]

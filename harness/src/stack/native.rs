@@ -28,7 +28,6 @@ pub(super) struct Native(Option<Mutation>);
 
 impl Native {
     /// The stack that keeps to the rules.
-    #[expect(dead_code, reason = "registered once it flies")]
     pub(super) const HONEST: Self = Self(None);
 
     /// The mutants, by name.

@@ -285,8 +285,10 @@ fn every_pair_echoes_with_a_pre_shared_key() {
 /// Losses that end the handshake. `rtc-dtls` disarms its timer on any handshake record, does not arm it again if the
 /// record was a repetition, and does not answer that with its own flight either (RFC 6347 §4.2.4: a retransmit read in
 /// WAITING leads to SENDING). So whoever hears the peer's retransmission before the own timer fires falls silent.
-const STRANDED: [(&str, &str, Role, usize); 3] = [
+const STRANDED: [(&str, &str, Role, usize); 5] = [
+    ("native", "rtc-dtls", Role::Server, 1),
     ("rtc-dtls", "dimpl", Role::Client, 2),
+    ("rtc-dtls", "native", Role::Client, 2),
     ("rtc-dtls", "rtc-dtls", Role::Client, 2),
     ("rtc-dtls", "rtc-dtls", Role::Server, 1),
 ];
@@ -358,7 +360,13 @@ fn what_a_stack_cannot_do_is_refused_with_the_reason() {
     let one = certificate();
     let ecdhe_psk = Credentials::Psk { identity: vec![1], key: vec![2], ecdhe: true };
     type Change = fn(&mut EndpointConfig);
-    let cases: [(&str, Role, &Credentials, Change, &str); 17] = [
+    let cases: [(&str, Role, &Credentials, Change, &str); 23] = [
+        ("native", Role::Client, &one, |c| c.mtu = 255, "MTU from 256"),
+        ("native", Role::Client, &one, |c| c.server_name = String::new(), "DNS name"),
+        ("native", Role::Client, &one, |c| c.suites = vec!["PSK_WITH_AES_128_CCM_8".into()], "not among"),
+        ("native", Role::Client, &one, |c| c.timer_max = Some(Duration::from_millis(999)), "no cap below"),
+        ("native", Role::Client, &ecdhe_psk, |_| {}, ""),
+        ("native", Role::Server, &chain(3, pki::KeyKind::Ed25519), |c| c.cookie = false, ""),
         ("dimpl", Role::Client, &ecdhe_psk, |_| {}, "ECDHE_PSK"),
         ("dimpl", Role::Server, &chain(2, pki::KeyKind::EcdsaP256), |_| {}, "one certificate"),
         ("dimpl", Role::Client, &chain(1, pki::KeyKind::Ed25519), |_| {}, "ECDSA"),
@@ -421,6 +429,58 @@ fn a_client_gets_the_suite_and_the_group_it_insists_on() {
             let named = |sent: &Sent| sent.bytes.windows(3).any(|bytes| bytes == number);
             let ecdhe = suite.starts_with("ECDHE");
             assert!(!ecdhe || pair.sent.iter().any(named), "{client} to {server}: {group:?}\n{}", pair.story());
+        }
+    }
+}
+
+#[test]
+fn every_mutant_is_found_by_name_and_none_is_listed() {
+    for name in native::Native::mutants().keys() {
+        let Ok(mutant) = get(name) else { panic!("{name} is not found") };
+        assert_eq!(mutant.name(), name);
+        assert!(!names().contains(&name.as_str()));
+    }
+    let Err(error) = get("native+no-backof") else { panic!("there is no such mutant") };
+    assert_eq!(error.near, ["native+no-backoff"]);
+    assert!(!error.to_string().contains("native+no-backoff, "));
+}
+
+#[test]
+fn native_does_everything_a_scenario_can_ask_for() {
+    let identity = |key, issuer, certificates| {
+        Credentials::Certificate(pki::identity(&ChainShape { key, issuer, certificates, ..ChainShape::default() }))
+    };
+    let psk = |ecdhe| Credentials::Psk { identity: b"meter-7".to_vec(), key: vec![7; 16], ecdhe };
+    let mut all = vec![psk(false), psk(true)];
+    for key in [pki::KeyKind::EcdsaP256, pki::KeyKind::Ed25519] {
+        for issuer in [pki::IssuerKind::EcdsaP256, pki::IssuerKind::Rsa2048] {
+            all.extend([1, 3].map(|certificates| identity(key, issuer, certificates)));
+        }
+    }
+    for credentials in all {
+        let changes: [fn(&mut EndpointConfig); 4] = [
+            |_| {},
+            |config| config.cookie = false,
+            |config| config.mtu = 256,
+            |config| config.groups = vec![Group::P256],
+        ];
+        for change in changes {
+            let mut pair = Pair::new("native", "native", &credentials, change);
+            pair.run(|_, _, _| false);
+            pair.assert_echo(&format!("{credentials:?}"));
+        }
+    }
+}
+
+#[test]
+#[cfg(feature = "rtc-dtls")]
+fn rtc_dtls_clients_trust_chains_of_native_servers_in_every_shape() {
+    for key in [pki::KeyKind::EcdsaP256, pki::KeyKind::Ed25519] {
+        for issuer in [pki::IssuerKind::EcdsaP256, pki::IssuerKind::Rsa2048] {
+            let shape = ChainShape { key, issuer, certificates: 3, ..ChainShape::default() };
+            let mut pair = Pair::new("rtc-dtls", "native", &Credentials::Certificate(pki::identity(&shape)), |_| {});
+            pair.run(|_, _, _| false);
+            pair.assert_echo(&format!("{shape:?}"));
         }
     }
 }

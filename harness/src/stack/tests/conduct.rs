@@ -133,7 +133,8 @@ fn a_forged_cookie_ends_the_handshake_of_either_foreign_server() {
             (Role::Client, 1) => vec![with_another_cookie(bytes), bytes.to_vec()],
             _ => vec![bytes.to_vec()],
         });
-        !pair.echoed()
+        // Whether the client then gets over two answers with one record number is another matter.
+        !sent_by(pair, Role::Server).iter().any(|sent| sent.bytes[0] == 22 && sent.bytes[13] == 2)
     });
     assert_eq!(failing, ["dimpl", "rtc-dtls"]);
 }
