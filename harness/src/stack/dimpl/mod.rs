@@ -15,7 +15,7 @@ use ::dimpl::{Config, ConfigBuilder, Dtls, DtlsCertificate, Output, PskResolver}
 use p256::pkcs8::EncodePrivateKey;
 
 use super::clock::Base;
-use super::options::{Family, suites_refused, timer_max_refused};
+use super::options::{Family, suites_missing, timer_max_refused};
 use super::{Determinism, Stack};
 use crate::endpoint::{Credentials, Endpoint, EndpointConfig, EndpointEvent, Group, Role};
 use crate::pki::{Identity, KeyKind};
@@ -79,8 +79,11 @@ impl Stack for Dimpl {
             }
         }
         let suites: Vec<&str> = SUITES.map(|(name, _)| name).into_iter().filter(|name| family.has(name)).collect();
-        if let Some(reason) = suites_refused(&config.suites, &suites) {
+        if let Some(reason) = suites_missing(&config.suites, &suites) {
             return Some(reason);
+        }
+        if !config.suites.iter().map(|name| suites.iter().position(|suite| suite == name)).is_sorted() {
+            return Some(format!("offers cipher suites in its own order: {}", suites.join(", ")));
         }
         if config.mtu < MTU_MIN {
             return Some(format!("takes no MTU below {MTU_MIN}"));

@@ -26,7 +26,7 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::clock::Base;
 use super::last::Last;
-use super::options::{Family, group_order_refused, suites_missing, timer_max_refused};
+use super::options::{Family, suites_missing, timer_max_refused};
 use super::{Determinism, Stack};
 use crate::endpoint::{Credentials, Endpoint, EndpointConfig, EndpointEvent, Group, Role};
 use crate::pki::{Identity, KeyKind};
@@ -91,10 +91,9 @@ impl Stack for RtcDtls {
         if let Some(reason) = suites_missing(&config.suites, suites) {
             return Some(reason);
         }
-        if config.role == Role::Client
-            && let Some(reason) = group_order_refused(&config.groups, &GROUP_ORDER)
-        {
-            return Some(reason);
+        let positions = config.groups.iter().map(|group| GROUP_ORDER.iter().position(|offer| offer == group));
+        if config.role == Role::Client && !positions.is_sorted() {
+            return Some("offers key exchange groups in its own order: secp256r1, x25519".to_owned());
         }
         let interval = config.timer_initial.unwrap_or(TIMER_DEFAULT);
         if interval.is_zero() {
