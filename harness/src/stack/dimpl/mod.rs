@@ -341,6 +341,10 @@ impl Endpoint for DimplEndpoint {
     }
 
     fn send(&mut self, now: SimTime, data: &[u8]) {
+        if self.ended {
+            self.events.push_back(EndpointEvent::SendRefused("the association has ended".to_owned()));
+            return;
+        }
         let mut refused = None;
         self.call(now, |dtls| {
             refused = dtls.send_application_data(data).err();
@@ -352,6 +356,8 @@ impl Endpoint for DimplEndpoint {
     }
 
     fn close(&mut self, now: SimTime) {
-        self.call(now, Dtls::close);
+        if !self.ended {
+            self.call(now, Dtls::close);
+        }
     }
 }
