@@ -9,10 +9,11 @@
 //! |---|---|
 //! | `connection` | the public face; sorts records, carries out endings |
 //! | `handshake` | state machines of client and server, cookies, transcript, session |
+//! | `link` | numbers, epochs and keys in use in both directions; the queue of outputs |
 //! | `flight` | cutting and packing for the MTU, retransmission, reassembly |
+//! | [`config`], [`event`], [`error`], [`time`] | what goes in and comes out |
 //! | [`record`] | protection, numbers and replay window of an epoch |
 //! | [`pki`], [`crypto`] | certificates; primitives behind a trait, key schedule |
-//! | [`config`], [`event`], [`error`], [`time`] | what goes in and comes out |
 //! | [`wire`] | bytes and values |
 //!
 //! Supported: cipher suites with AEAD, authenticated by ECDSA, Ed25519 or RSA certificates (RSA for clients only) or by
@@ -73,6 +74,11 @@ pub mod error;
 pub mod event;
 mod flight;
 mod handshake;
+mod link;
+#[cfg_attr(
+    not(feature = "mutation"),
+    expect(dead_code, unreachable_pub, reason = "without the feature nothing can name a mutation")
+)]
 mod mutation;
 pub mod pki;
 pub mod record;

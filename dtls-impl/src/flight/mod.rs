@@ -8,8 +8,7 @@ pub(crate) mod packing;
 pub(crate) mod reassembly;
 pub(crate) mod retransmitter;
 
-use crate::handshake::transcript::Transcript;
-use crate::wire::{HandshakeHeader, HandshakeType, Writer};
+use crate::wire::HandshakeType;
 
 /// One part of a flight.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,51 +55,4 @@ impl OutgoingFlight {
         }
         flight
     }
-}
-
-/// Builds a flight: numbers its messages and feeds them to the transcript.
-#[derive(Debug)]
-pub(crate) struct FlightBuilder<'t> {
-    transcript: &'t mut Transcript,
-    epoch: u16,
-    next_message_seq: u16,
-    items: Vec<FlightItem>,
-}
-
-impl<'t> FlightBuilder<'t> {
-    /// A flight in epoch 0 whose first message gets this number.
-    pub(crate) const fn new(transcript: &'t mut Transcript, next_message_seq: u16) -> Self {
-        Self { transcript, epoch: 0, next_message_seq, items: Vec::new() }
-    }
-
-    /// Adds a message.
-    pub(crate) fn message(&mut self, message_type: HandshakeType, body: Vec<u8>) {
-        let message_seq = self.next_message_seq;
-        self.next_message_seq = message_seq.wrapping_add(1);
-        self.transcript.add(message_type, message_seq, &body);
-        self.items.push(FlightItem::Message { epoch: self.epoch, message_type, message_seq, body });
-    }
-
-    /// Adds a ChangeCipherSpec; what follows is sent in the next epoch.
-    pub(crate) fn change_cipher_spec(&mut self) {
-        self.items.push(FlightItem::ChangeCipherSpec { epoch: self.epoch });
-        self.epoch += 1;
-    }
-
-    /// The transcript up to here.
-    pub(crate) const fn transcript(&self) -> &Transcript {
-        self.transcript
-    }
-
-    /// The flight, and the number of the message after it.
-    pub(crate) fn finish(self) -> (OutgoingFlight, u16) {
-        (OutgoingFlight { items: self.items }, self.next_message_seq)
-    }
-}
-
-/// Header of a message in one piece followed by its body: what transcripts hash (RFC 6347 §4.2.6).
-pub(crate) fn whole_header(message_type: HandshakeType, message_seq: u16, body: &[u8]) -> Vec<u8> {
-    let mut w = Writer::new();
-    HandshakeHeader::whole(message_type, message_seq, body.len() as u32).emit(&mut w);
-    w.into_bytes()
 }

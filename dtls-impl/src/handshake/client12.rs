@@ -11,16 +11,17 @@
 
 use rustls_pki_types::{CertificateDer, ServerName};
 
+use super::builder::FlightBuilder;
 use super::session::{Randoms, Session};
 use super::transcript::Transcript;
 use super::{Context, Step, agree, code, expect, named, read, speaks_dtls12, unexpected};
 use crate::config::{ClientConfig, ClientCredentials, ExtendedMasterSecret};
-use crate::connection::link::FlightKind;
 use crate::crypto::schedule12::{Side, psk_premaster};
 use crate::crypto::{Group, Secret, SignatureScheme};
 use crate::error::{Error, Misuse, PeerIncompatible, PeerMisbehaved};
-use crate::flight::FlightBuilder;
+use crate::event::Event;
 use crate::flight::reassembly::Message;
+use crate::link::FlightKind;
 use crate::mutation::Mutation;
 use crate::pki;
 use crate::suite::{KeyExchangeKind, Suite};
@@ -391,7 +392,9 @@ impl WaitHelloDone {
         flight.message(HandshakeType::CLIENT_KEY_EXCHANGE, body_of(|w| exchange.emit(w)));
         let session_hash = extended.then(|| flight.transcript().hash());
         let session = Session::new(&cx.config.common.provider, suite, &premaster, &randoms, session_hash);
-        cx.link.log_keys(&session, cx.config.common.key_log);
+        if cx.config.common.key_log {
+            cx.link.event(Event::KeyLog(session.key_log_line()));
+        }
         cx.link.install_keys(session.keys(Side::Client).map_err(Error::Crypto)?);
         flight.change_cipher_spec();
         let mut verify_data = session.verify_data(Side::Client, &flight.transcript().hash());

@@ -3,18 +3,19 @@
 //! State machines see whole messages in order and build flights; records, timers and fragments are not their business.
 //! Everything leaves through [`Link`].
 
+pub(crate) mod builder;
 pub(crate) mod client12;
 pub(crate) mod cookie;
 pub(crate) mod server12;
 pub(crate) mod session;
 pub(crate) mod transcript;
 
-use crate::connection::link::Link;
 use crate::crypto::{CryptoError, Group, KeyExchange, Secret, SignatureScheme};
 use crate::entropy::Entropy;
 use crate::error::{Error, PeerMisbehaved};
 use crate::flight::reassembly::Message;
 use crate::handshake::session::Session;
+use crate::link::Link;
 use crate::wire::{HandshakeType, NamedGroup, ParseError, ProtocolVersion, SignatureSchemeCode};
 
 /// What handlers work with besides their state.

@@ -8,17 +8,18 @@
 
 use std::sync::Arc;
 
+use super::builder::FlightBuilder;
 use super::session::{Randoms, Session};
 use super::transcript::Transcript;
 use super::{Context, Step, agree, code, expect, named, read, speaks_dtls12};
 use crate::config::{ExtendedMasterSecret, ServerConfig, ServerCredentials, UnknownIdentity};
-use crate::connection::link::FlightKind;
 use crate::crypto::schedule12::{Side, psk_premaster};
 use crate::crypto::{Group, KeyExchange, Secret, SigningKey};
 use crate::entropy::Entropy;
 use crate::error::{Error, Misuse, PeerIncompatible, PeerMisbehaved};
-use crate::flight::FlightBuilder;
+use crate::event::Event;
 use crate::flight::reassembly::Message;
+use crate::link::FlightKind;
 use crate::mutation::Mutation;
 use crate::suite::{KeyExchangeKind, Suite};
 use crate::wire::{
@@ -244,7 +245,9 @@ impl WaitKeyExchange {
         let session_hash = self.extended.then(|| self.transcript.hash());
         let provider = Arc::clone(&cx.config.common.provider);
         let session = Session::new(&provider, self.suite, &premaster, &self.randoms, session_hash);
-        cx.link.log_keys(&session, cx.config.common.key_log);
+        if cx.config.common.key_log {
+            cx.link.event(Event::KeyLog(session.key_log_line()));
+        }
         cx.link.install_keys(session.keys(Side::Server).map_err(Error::Crypto)?);
         let state = WaitFinished { session: Box::new(session), transcript: self.transcript };
         Ok(Step::Next(State::WaitFinished(state)))

@@ -3,8 +3,7 @@
 
 use crate::crypto::{CryptoProvider, Digest, Hash, HashAlgorithm};
 use crate::flight::reassembly::Message;
-use crate::flight::whole_header;
-use crate::wire::HandshakeType;
+use crate::wire::{HandshakeHeader, HandshakeType, body_of};
 
 /// Until the suite is known the messages themselves are kept: two hellos at most, of bounded length.
 #[derive(Debug)]
@@ -28,7 +27,8 @@ impl Transcript {
     }
 
     pub(crate) fn add(&mut self, message_type: HandshakeType, message_seq: u16, body: &[u8]) {
-        let header = whole_header(message_type, message_seq, body);
+        let header = HandshakeHeader::whole(message_type, message_seq, body.len() as u32);
+        let header = body_of(|w| header.emit(w));
         match self {
             Self::Buffering(messages) => {
                 messages.extend_from_slice(&header);

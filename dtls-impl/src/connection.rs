@@ -5,15 +5,10 @@
 //! after which the peer stays silent: such an alert is only suspected, and believed when the retransmission timer
 //! expires without progress. A forger thus wins nothing as long as the peer is there.
 
-pub(crate) mod inbound;
-pub(crate) mod link;
-
 use std::sync::Arc;
 
 use rustls_pki_types::ServerName;
 
-use self::inbound::FragmentFate;
-use self::link::Link;
 use crate::config::{ClientConfig, ClientCredentials, Cookies, ServerConfig};
 use crate::entropy::{Entropy, Seed};
 use crate::error::{Error, Misuse};
@@ -22,6 +17,8 @@ use crate::flight::reassembly::Message;
 use crate::flight::retransmitter::Expiry;
 use crate::handshake::session::Session;
 use crate::handshake::{Context, Step, client12, cookie, server12};
+use crate::link::Link;
+use crate::link::inbound::FragmentFate;
 use crate::mutation::Mutation;
 use crate::time::Instant;
 use crate::wire::{

@@ -76,7 +76,7 @@ pub(crate) struct Inbound {
     pub(crate) next_keys: Option<Opener>,
     /// Whether the peer's ChangeCipherSpec has arrived, maybe ahead of the messages before it (RFC 6347 §4.2.5).
     pub(crate) change_cipher_spec_seen: bool,
-    /// An alert in epoch 0 that would end the handshake if it is the peer's: see [`super::Connection`].
+    /// An alert in epoch 0 that would end the handshake if it is the peer's: see [`crate::connection`].
     pub(crate) suspected_alert: Option<AlertDescription>,
     protected: Option<Protected>,
     recent: RecentNumbers,

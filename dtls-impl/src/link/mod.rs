@@ -1,16 +1,18 @@
 //! What handshakes act on: outgoing flights, alerts and data become records here, and output waits to be polled.
 //!
-//! Owns the sending side (numbers, keys, timer), and the queue of outputs. What is received is [`super::inbound`]'s.
+//! Owns the sending side (numbers, keys, timer), and the queue of outputs. What is received is [`inbound`]'s.
+
+pub(crate) mod inbound;
 
 use std::collections::VecDeque;
 
-use crate::config::Common;
+use self::inbound::Inbound;
+use crate::config::{Common, MTU_MAX};
 use crate::error::Error;
 use crate::event::{DiscardReason, Event, Output};
 use crate::flight::reassembly::Reassembly;
 use crate::flight::retransmitter::Retransmitter;
 use crate::flight::{FlightItem, OutgoingFlight, packing};
-use crate::handshake::session::Session;
 use crate::mutation::{Mutated, Mutation};
 use crate::record::protection12::{Opener, Sealer};
 use crate::record::seq::{RecordSeq, SeqCounter};
@@ -18,9 +20,6 @@ use crate::time::Instant;
 use crate::wire::{
     Alert, AlertDescription, AlertLevel, ContentType, ProtocolVersion, RECORD_HEADER_LEN, RecordHeader, Writer,
 };
-
-use super::inbound::Inbound;
-use crate::config::MTU_MAX;
 
 /// What follows a flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,12 +128,6 @@ impl Link {
 
     pub(crate) fn datagram(&mut self, datagram: Vec<u8>) {
         self.outputs.push_back(Output::Datagram(datagram));
-    }
-
-    pub(crate) fn log_keys(&mut self, session: &Session, wanted: bool) {
-        if wanted {
-            self.event(Event::KeyLog(session.key_log_line()));
-        }
     }
 
     /// The keys of epoch 1 are known. They are used for reading once the peer's ChangeCipherSpec is there, for writing
