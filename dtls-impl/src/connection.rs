@@ -337,7 +337,7 @@ impl Connection {
 
     fn handle_messages(&mut self) {
         while matches!(self.state, State::Client(_) | State::Server(_)) {
-            let Some(message) = self.link.inbound.reassembly.pop() else { return };
+            let Some(message) = self.link.inbound.pop() else { return };
             self.link.inbound.suspected_alert = None;
             self.handle_message(&message);
         }

@@ -4,10 +4,10 @@
 //! record is a reason to drop it (RFC 6347 §4.1.2.7).
 
 use crate::event::DiscardReason;
-use crate::flight::reassembly::{Insertion, Reassembly};
+use crate::flight::reassembly::{Insertion, Message, Reassembly};
 use crate::record::protection12::Opener;
 use crate::record::replay::ReplayWindow;
-use crate::wire::{AlertDescription, Fragment, Record, Writer};
+use crate::wire::{AlertDescription, Fragment, HandshakeHeader, HandshakeType, Record, Writer};
 
 /// Records of epoch 1 kept until its keys are in use. A Finished that overtook its ChangeCipherSpec needs one; a few more
 /// hold the application data behind it.
@@ -55,6 +55,14 @@ struct Protected {
     window: ReplayWindow,
 }
 
+/// Which message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct MessageId {
+    epoch: u16,
+    message_seq: u16,
+    message_type: HandshakeType,
+}
+
 /// What to do with a fragment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FragmentFate {
@@ -81,8 +89,10 @@ pub(crate) struct Inbound {
     protected: Option<Protected>,
     recent: RecentNumbers,
     early: Vec<Vec<u8>>,
-    /// Epoch and `message_seq` of the last message of the flight that the own flight in the air answers.
-    answered: Option<(u16, u16)>,
+    /// The last message handed out.
+    last: Option<MessageId>,
+    /// The last message of the flight that the own flight in the air answers.
+    answered: Option<MessageId>,
 }
 
 impl Inbound {
@@ -95,6 +105,7 @@ impl Inbound {
             protected: None,
             recent: RecentNumbers { seen: Vec::new(), next: 0 },
             early: Vec::new(),
+            last: None,
             answered: None,
         }
     }
@@ -104,9 +115,18 @@ impl Inbound {
         if self.protected.is_some() { 1 } else { 0 }
     }
 
-    /// The own flight that is about to be sent answers all messages so far.
+    /// The next message in order, once all of it is there.
+    pub(crate) fn pop(&mut self) -> Option<Message> {
+        let message = self.reassembly.pop()?;
+        let Message { message_type, message_seq, .. } = message;
+        self.last = Some(MessageId { epoch: self.epoch(), message_seq, message_type });
+        Some(message)
+    }
+
+    /// The own flight that is about to be sent answers all messages so far. HelloVerifyRequest is no flight that could be
+    /// repeated: it comes once for each hello.
     pub(crate) fn on_flight_answered(&mut self) {
-        self.answered = self.reassembly.next_seq().checked_sub(1).map(|last| (self.epoch(), last));
+        self.answered = self.last.filter(|last| last.message_type != HandshakeType::HELLO_VERIFY_REQUEST);
     }
 
     pub(crate) fn is_copy(&self, seq: u64) -> bool {
@@ -164,7 +184,8 @@ impl Inbound {
     /// Whether a fragment shows that the peer repeats the flight that the own one answers. The start of its last message
     /// stands for the whole flight: one answer per repetition, however many fragments it has.
     pub(crate) fn repeats_flight(&self, epoch: u16, fragment: &Fragment<'_>) -> bool {
-        self.answered == Some((epoch, fragment.header.message_seq)) && fragment.header.fragment_offset == 0
+        let HandshakeHeader { message_type, message_seq, fragment_offset, .. } = fragment.header;
+        self.answered == Some(MessageId { epoch, message_seq, message_type }) && fragment_offset == 0
     }
 
     /// Takes a fragment of a handshake in progress.

@@ -2,3 +2,7 @@
 
 mod common;
 mod handshake;
+mod junk;
+mod loss;
+#[cfg(feature = "mutation")]
+mod mutations;
