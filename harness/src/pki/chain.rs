@@ -134,6 +134,9 @@ fn authority(number: u8, key: &TestKey, padding: Padding) -> CertificateParams {
 fn leaf(shape: &ChainShape, key: &TestKey, padding: Padding) -> Result<CertificateParams, ShapeError> {
     let mut params = common("Windtunnel server", 0xff, key, padding);
     for name in &shape.names {
+        if !is_host(name) {
+            return Err(ShapeError::Name(name.clone()));
+        }
         let names = CertificateParams::new(vec![name.clone()]).map_err(|_| ShapeError::Name(name.clone()))?;
         params.subject_alt_names.extend(names.subject_alt_names);
     }
@@ -142,6 +145,18 @@ fn leaf(shape: &ChainShape, key: &TestKey, padding: Padding) -> Result<Certifica
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.use_authority_key_identifier_extension = true;
     Ok(params)
+}
+
+/// An IP address, or labels of letters, digits and inner hyphens (RFC 5890 §2.3.1), the first maybe `*`.
+fn is_host(name: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    name.parse::<std::net::IpAddr>().is_ok()
+        || name.len() <= 253 && name.strip_prefix("*.").unwrap_or(name).split('.').all(label)
 }
 
 fn common(name: &str, number: u8, key: &TestKey, padding: Padding) -> CertificateParams {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 
-use super::text::{At, Place};
+use super::text::{At, Complete, Place};
 
 /// Why a file cannot be used.
 #[derive(Clone, Debug)]
@@ -105,6 +105,13 @@ impl Source<'_> {
         }))
     }
 
+    /// The whole file as keys and values.
+    pub(super) fn parse<T: serde::de::DeserializeOwned>(&self) -> Result<T, Error> {
+        let parsed = serde_saphyr::from_str(&self.text).map_err(|error| self.yaml(&error))?;
+        serde_saphyr::from_str::<Complete>(&self.text).map_err(|error| self.yaml(&error))?;
+        Ok(parsed)
+    }
+
     /// The parser's errors, in our words where people meet them.
     pub(super) fn yaml(&self, error: &serde_saphyr::Error) -> Error {
         use serde_saphyr::Error as Yaml;
@@ -142,6 +149,10 @@ impl Source<'_> {
                 format!("{:?} is neither true nor false", place.text(&self.text)),
                 "write `true` or `false`".to_owned(),
             ),
+            Yaml::InvalidScalar { ty: "boolean", .. } => (
+                format!("{:?} is neither true nor false", place.text(&self.text)),
+                "write `true` or `false`".to_owned(),
+            ),
             Yaml::NullIntoString { .. } => {
                 ("there is no value here".to_owned(), "write one after the colon".to_owned())
             }
@@ -150,7 +161,8 @@ impl Source<'_> {
             }
             Yaml::Eof { .. } => ("the file is empty".to_owned(), "begin with `windtunnel: 1`".to_owned()),
             Yaml::SerdeInvalidType { unexpected, expected, .. } => {
-                (format!("{unexpected} does not fit here"), format!("write {expected}"))
+                let found = if unexpected == "sequence" { "a list" } else { unexpected };
+                (format!("{found} does not fit here"), format!("write {expected}"))
             }
             Yaml::Message { msg, .. } => match msg.split_once(HELP_MARK) {
                 Some((message, help)) => (message.to_owned(), help.to_owned()),
@@ -159,6 +171,10 @@ impl Source<'_> {
             other => {
                 let text = other.to_string();
                 let text = text.split(" at line ").next().unwrap_or(&text).to_owned();
+                if text.starts_with("mapping values are not allowed") {
+                    let help = "put quotes around a text with a colon, or `>` before it on a line of its own";
+                    return self.error_at(place, "a colon inside a text", help);
+                }
                 (text, "check the YAML around this place: indentation, quotes, and colons inside a text".to_owned())
             }
         };

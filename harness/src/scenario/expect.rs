@@ -42,7 +42,9 @@ impl Source<'_> {
     fn demand(&self, step: &ExpectStep) -> Result<Demand, Error> {
         Ok(match step {
             ExpectStep::Handshake(keys) => match &keys.value {
-                Either::Short(result) => Demand::Handshake { result: *result, who: None, at: TimeCheck::default() },
+                Either::Short(text) => {
+                    Demand::Handshake { result: self.read_text(keys, text)?, who: None, at: TimeCheck::default() }
+                }
                 Either::Long(keys) => self.handshake(keys)?,
             },
             ExpectStep::Flights(list) => {
@@ -71,7 +73,8 @@ impl Source<'_> {
             ExpectStep::Fragments(At { value: keys, .. }) => {
                 Demand::Fragments { message: keys.message.value, count: self.read(&keys.count)? }
             }
-            ExpectStep::Sent(At { value: keys, .. }) => {
+            ExpectStep::Sent(keys) => {
+                let keys = &keys.value;
                 Demand::Sent { select: self.selector(keys.picks())?, count: self.read(&keys.count)? }
             }
             ExpectStep::Alert(At { value: keys, .. }) => {
@@ -110,7 +113,7 @@ impl Source<'_> {
             return Err(self.error(place, "no instant is within these bounds", "`within` is later than `after`"));
         }
         let at = TimeCheck { min: at.or(after), max: at.or(within) };
-        Ok(Demand::Handshake { result: keys.result, who: keys.who, at })
+        Ok(Demand::Handshake { result: self.read(&keys.result)?, who: keys.who, at })
     }
 
     fn round_trips(&self, keys: &At<RoundTripKeys>, network: &Network) -> Result<Vec<Demand>, Error> {
@@ -201,8 +204,8 @@ impl Source<'_> {
             Either::Long(keys) => (self.read(&keys.count)?, keys.count.place),
         };
         if count.min > u64::from(workload.messages) {
-            let help = format!("the workload has {} messages; see `workload`", workload.messages);
-            return Err(self.error_at(place, format!("{count} messages cannot come back"), help));
+            let help = format!("messages in the workload: {}; see `workload`", workload.messages);
+            return Err(self.error_at(place, format!("{count} cannot come back"), help));
         }
         Ok(Demand::Echo { count })
     }

@@ -7,9 +7,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::text::{
-    At, Bits, Bytes, Count, Either, Halves, Number, Ordinals, Seeds, Share, Text, Thousandths, Time, Value,
+    At, Bits, Bytes, Count, Either, Halves, Method, Number, Ordinals, Outcome, Seeds, Share, Text, Thousandths, Time,
+    Value,
 };
-use super::{Clock, HandshakeResult, Impairment, Order, Per};
+use super::{Clock, Impairment, Order, Per};
 use crate::dissect::Message;
 use crate::endpoint::{Group, Role};
 use crate::pki::{IssuerKind, KeyKind};
@@ -32,7 +33,7 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) golden: bool,
     /// How the ends authenticate. Default `certificate`: one small ECDSA certificate.
-    pub(super) credentials: Option<At<Either<CredentialsName, CredentialsKeys>>>,
+    pub(super) credentials: Option<At<Either<Text<Method>, CredentialsKeys>>>,
     /// Options of the two ends.
     #[serde(default)]
     pub(super) endpoints: Endpoints,
@@ -49,19 +50,6 @@ pub(super) struct File {
     pub(super) duration: Option<Value<Time>>,
     /// What must come of it; at least one demand.
     pub(super) expect: At<Vec<At<ExpectStep>>>,
-}
-
-/// Credentials by name.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-#[schemars(rename = "credentials-name")]
-pub(super) enum CredentialsName {
-    /// A fixed pre-shared key, alone.
-    Psk,
-    /// The pre-shared key with an ECDHE exchange.
-    EcdhePsk,
-    /// A server certificate.
-    Certificate,
 }
 
 /// Credentials with options.
@@ -469,7 +457,7 @@ pub(super) enum Closer {
 #[schemars(rename = "demand")]
 pub(super) enum ExpectStep {
     /// How the handshake ends, and when.
-    Handshake(At<Either<HandshakeResult, HandshakeKeys>>),
+    Handshake(At<Either<Text<Outcome>, HandshakeKeys>>),
     /// Clocks of the handshake in round trips, exactly. Needs a link with one fixed delay and no rate.
     RoundTrips(At<RoundTripKeys>),
     /// The flights on the wire in the order of their first appearance.
@@ -489,7 +477,7 @@ pub(super) enum ExpectStep {
     /// Workload messages that come back to the client unchanged, once each.
     Echo(At<Either<Text<Count>, CountKeys>>),
     /// How many datagrams of a kind are sent; `count: 0` demands their absence.
-    Sent(At<SentKeys>),
+    Sent(Box<At<SentKeys>>),
     /// Alerts that can be read.
     Alert(At<AlertKeys>),
     /// Records an end reports as dropped quietly.
@@ -504,7 +492,7 @@ pub(super) enum ExpectStep {
 #[schemars(rename = "handshake")]
 pub(super) struct HandshakeKeys {
     /// How it ends.
-    pub(super) result: HandshakeResult,
+    pub(super) result: Value<Outcome>,
     /// Only this end. Default: both.
     pub(super) who: Option<Role>,
     /// Exactly at this instant of the run.

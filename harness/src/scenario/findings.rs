@@ -111,7 +111,7 @@ pub fn read(path: &Path) -> Result<Vec<Finding>, Error> {
 
 fn from_text(path: &Path, text: &str) -> Result<Vec<Finding>, Error> {
     let source = Source { path, text: Arc::from(text) };
-    let list: List = serde_saphyr::from_str(text).map_err(|error| source.yaml(&error))?;
+    let list: List = source.parse()?;
     if source.read(&list.windtunnel)? != 1 {
         return Err(source.error(&list.windtunnel, "this format is not known", "this version reads `windtunnel: 1`"));
     }

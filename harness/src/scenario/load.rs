@@ -29,7 +29,7 @@ pub fn load(path: &Path) -> Result<Scenario, Error> {
 /// Reads a scenario that is in memory; `path` gives its name.
 pub fn from_text(path: &Path, text: &str) -> Result<Scenario, Error> {
     let source = Source { path, text: Arc::from(text) };
-    let file: File = serde_saphyr::from_str(text).map_err(|error| source.yaml(&error))?;
+    let file: File = source.parse()?;
     source.scenario(name(path), Sha256::digest(text.as_bytes()).into(), &file)
 }
 
@@ -126,4 +126,82 @@ fn add(path: &Path, files: &mut BTreeMap<PathBuf, PathBuf>) {
 
 fn is_yaml(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "windtunnel: 1\ngoal: G.\nexpect: [handshake: completes]\n";
+
+    fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content) in files {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, content).unwrap();
+        }
+        folder
+    }
+
+    fn said(path: &Path) -> String {
+        let error = collect(&[path.to_owned()]).unwrap_err();
+        assert!(error.to_string().starts_with(&error.path().display().to_string()), "{error}");
+        let message = error.to_string()[error.path().as_os_str().len()..].to_owned();
+        format!("{message}: {}", error.mend())
+    }
+
+    #[test]
+    fn folders_are_searched_and_sorted_by_name() {
+        let good = GOOD.as_bytes();
+        let folder = folder(&[
+            ("z/a.yaml", good),
+            ("b/deep/c.yml", good),
+            ("b/a.yaml", good),
+            ("findings.yaml", b"not read"),
+            ("b/notes.txt", b"not read"),
+        ]);
+        let paths = [folder.path().to_owned(), folder.path().join("z/a.yaml")];
+        let names: Vec<_> = collect(&paths).unwrap().into_iter().map(|scenario| scenario.name).collect();
+        assert_eq!(names, ["b/a", "deep/c", "z/a"]);
+    }
+
+    #[test]
+    fn the_digest_is_of_the_bytes() {
+        let path = Path::new("topic/a.yaml");
+        let digest = |text: &str| from_text(path, text).unwrap().digest;
+        assert_eq!(digest(GOOD), <[u8; 32]>::from(Sha256::digest(GOOD)));
+        assert_ne!(digest(GOOD), digest(&format!("{GOOD}# more\n")));
+    }
+
+    #[test]
+    fn files_that_cannot_be_scenarios_are_refused() {
+        let large = vec![b'#'; FILE_SIZE_MAX as usize + 1];
+        let folder = folder(&[
+            ("text/latin1.yaml", b"windtunnel: 1\ngoal: \xe9\n"),
+            ("large/a.yaml", &large),
+            ("empty/readme.md", b""),
+            ("findings.yaml", b""),
+            ("nothing/a.yaml", b""),
+        ]);
+        let at = |name: &str| said(&folder.path().join(name));
+        assert_eq!(at("absent.yaml"), ": there is no such file: check the path");
+        assert_eq!(at("text/latin1.yaml"), ": line 2 is not UTF-8: save the file as UTF-8");
+        assert_eq!(at("large"), ": this file has more than 1 MiB: scenarios are small: is it the right file?");
+        assert_eq!(at("empty"), ": there is no scenario in this folder: scenarios are files that end in `.yaml`");
+        assert_eq!(
+            at("findings.yaml"),
+            ": this file lists findings, it is no scenario: name the scenarios, or the folder they are in"
+        );
+        let error = load(&folder.path().join("nothing/a.yaml")).unwrap_err();
+        assert_eq!((error.to_string().as_str(), error.mend()), ("the file is empty", "begin with `windtunnel: 1`"));
+    }
+
+    #[test]
+    fn two_scenarios_of_one_name_are_refused() {
+        let good = GOOD.as_bytes();
+        let folder = folder(&[("one/t/a.yaml", good), ("two/t/a.yaml", good)]);
+        let message = said(folder.path());
+        assert!(message.starts_with(": another scenario is called \"t/a\": "), "{message}");
+    }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::error::{Error, Source};
-use super::file::{ChainKeys, Closer, CredentialsName, EndpointKeys, File, TimerKeys, WorkloadKeys};
+use super::file::{ChainKeys, Closer, EndpointKeys, File, TimerKeys, WorkloadKeys};
 use super::text::{At, Either, Time, Value};
 use super::{CredentialsSpec, EndpointSpec, Scenario, Workload, names};
 use crate::endpoint::Role;
@@ -94,14 +94,11 @@ impl Source<'_> {
     }
 
     fn credentials(&self, file: &File) -> Result<CredentialsSpec, Error> {
-        Ok(match file.credentials.as_ref().map(|credentials| &credentials.value) {
-            None | Some(Either::Short(CredentialsName::Certificate)) => {
-                CredentialsSpec::Certificate(ChainShape::default())
-            }
-            Some(Either::Short(CredentialsName::Psk)) => CredentialsSpec::Psk { ecdhe: false },
-            Some(Either::Short(CredentialsName::EcdhePsk)) => CredentialsSpec::Psk { ecdhe: true },
-            Some(Either::Long(keys)) => CredentialsSpec::Certificate(self.chain(&keys.certificate)?),
-        })
+        let Some(at) = &file.credentials else { return Ok(CredentialsSpec::Certificate(ChainShape::default())) };
+        match &at.value {
+            Either::Short(text) => self.read_text(at, text),
+            Either::Long(keys) => Ok(CredentialsSpec::Certificate(self.chain(&keys.certificate)?)),
+        }
     }
 
     fn chain(&self, keys: &At<ChainKeys>) -> Result<ChainShape, Error> {

@@ -29,7 +29,39 @@ pub use load::{collect, from_text, load};
 
 /// The JSON Schema of scenario files, for editors.
 pub fn schema() -> serde_json::Value {
-    schemars::schema_for!(file::File).to_value()
+    let mut schema = schemars::schema_for!(file::File).to_value();
+    refuse_null(&mut schema);
+    schema
+}
+
+/// A key may be absent but not empty; schemars takes the two for the same.
+fn refuse_null(schema: &mut serde_json::Value) {
+    use serde_json::Value;
+    match schema {
+        Value::Object(map) => {
+            if let Some(Value::Array(types)) = map.get_mut("type") {
+                types.retain(|name| name != "null");
+                if let [only] = &mut types[..] {
+                    let only = only.take();
+                    map.insert("type".to_owned(), only);
+                }
+            }
+            if let Some(Value::Array(forms)) = map.get_mut("anyOf") {
+                forms.retain(|form| form.get("type").is_none_or(|name| name != "null"));
+                if let [Value::Object(only)] = &mut forms[..] {
+                    let only = std::mem::take(only);
+                    map.remove("anyOf");
+                    // The description beside the reference says more than that of the type.
+                    for (key, value) in only {
+                        map.entry(key).or_insert(value);
+                    }
+                }
+            }
+            map.values_mut().for_each(refuse_null);
+        }
+        Value::Array(list) => list.iter_mut().for_each(refuse_null),
+        _ => {}
+    }
 }
 
 /// One behaviour, its network, its faults, and what must come of it.
@@ -512,5 +544,7 @@ pub struct TimeCheck {
     pub max: Option<SimTime>,
 }
 
+#[cfg(test)]
+mod bad;
 #[cfg(test)]
 mod tests;

@@ -63,7 +63,7 @@ expect:
   - struck: {impairment: loss, count: 1.., per: seeds}
 "#;
 
-fn parse(text: &str) -> Result<Scenario, Error> {
+pub(super) fn parse(text: &str) -> Result<Scenario, Error> {
     from_text(Path::new("scenarios/topic/behaviour.yaml"), text)
 }
 
@@ -177,4 +177,50 @@ fn round_trips_become_one_demand_for_each_clock() {
     let demands: Vec<_> = parse(&text).unwrap().expect.into_iter().map(|expectation| expectation.kind).collect();
     assert_eq!(demands[1], Demand::RoundTrips { clock: Clock::AppSend, halves: 6 });
     assert_eq!(demands[2], Demand::RoundTrips { clock: Clock::ServerDone, halves: 5 });
+}
+
+#[test]
+fn the_schema_describes_every_key() {
+    fn check(value: &serde_json::Value, path: &str, keys: &mut usize) {
+        if let Some(properties) = value.get("properties").and_then(|properties| properties.as_object()) {
+            for (key, inside) in properties {
+                *keys += 1;
+                // A step has one key, which its variant describes.
+                let described = [inside, value].iter().any(|value| value.get("description").is_some());
+                assert!(described, "{path}/{key}");
+            }
+        }
+        let children: Vec<(String, &serde_json::Value)> = match value {
+            serde_json::Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), value)).collect(),
+            serde_json::Value::Array(list) => list.iter().map(|value| (String::new(), value)).collect(),
+            _ => Vec::new(),
+        };
+        for (key, child) in children {
+            check(child, &format!("{path}/{key}"), keys);
+        }
+    }
+    let schema = schema();
+    let mut keys = 0;
+    check(&schema, "", &mut keys);
+    assert!(keys > 100, "{keys} keys");
+    let text = schema.to_string();
+    assert!(!text.contains("null"), "{text}");
+    // What every scenario above uses is there by name.
+    for key in ["half-duplex", "after-time", "whole-flight", "good-to-bad", "bystanders", "give-up"] {
+        assert!(text.contains(&format!("\"{key}\":")), "{key}");
+    }
+}
+
+#[test]
+fn errors_show_file_place_and_mend() {
+    let text = format!("{SHORT}faults:\n  - drop: {{fligth: 4}}\n");
+    let report = miette::Report::new(parse(&text).unwrap_err());
+    let mut shown = String::new();
+    let handler = miette::GraphicalReportHandler::new_themed(miette::GraphicalTheme::unicode_nocolor());
+    handler.render_report(&mut shown, report.as_ref()).unwrap();
+    for part in
+        ["unknown key `fligth`", "scenarios/topic/behaviour.yaml:6:12", "did you mean `flight`?", "- drop: {fligth: 4}"]
+    {
+        assert!(shown.contains(part), "{part} in\n{shown}");
+    }
 }

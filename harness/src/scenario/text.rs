@@ -7,10 +7,12 @@ use std::marker::PhantomData;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::{MapAccessDeserializer, StringDeserializer};
-use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Location, Spanned};
 
-use super::CountCheck;
+use super::error::HELP_MARK;
+use super::{CountCheck, CredentialsSpec, HandshakeResult, names};
+use crate::pki::ChainShape;
 use crate::units;
 
 /// Where a value stands.
@@ -97,6 +99,61 @@ impl<T: JsonSchema> JsonSchema for At<T> {
     }
 }
 
+/// Checks that every key has a value: YAML reads `delay:` as a key with nothing, which would be the default.
+pub(super) struct Complete;
+
+impl<'de> Deserialize<'de> for Complete {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Walk;
+
+        impl<'de> Visitor<'de> for Walk {
+            type Value = Complete;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("anything")
+            }
+
+            fn visit_unit<E: de::Error>(self) -> Result<Complete, E> {
+                Err(E::custom(format!(
+                    "there is no value here{HELP_MARK}write one after the colon, or leave out the key"
+                )))
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Complete, E> {
+                Ok(Complete)
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Complete, E> {
+                Ok(Complete)
+            }
+
+            fn visit_u64<E>(self, _: u64) -> Result<Complete, E> {
+                Ok(Complete)
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Complete, E> {
+                Ok(Complete)
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<Complete, E> {
+                Ok(Complete)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Complete, A::Error> {
+                while seq.next_element::<Complete>()?.is_some() {}
+                Ok(Complete)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Complete, A::Error> {
+                while map.next_entry::<Complete, Complete>()?.is_some() {}
+                Ok(Complete)
+            }
+        }
+
+        deserializer.deserialize_any(Walk)
+    }
+}
+
 /// What a text can mean: how to read it, and how to describe it to an editor.
 pub(super) trait Kind {
     /// The meaning.
@@ -107,6 +164,8 @@ pub(super) trait Kind {
     const PATTERN: &'static str;
     /// Description in the schema.
     const ABOUT: &'static str;
+    /// All texts there are, if they are words.
+    const WORDS: &'static [&'static str] = &[];
     /// Reads it.
     fn read(text: &str) -> Result<Self::Value, units::Error>;
 }
@@ -137,6 +196,9 @@ impl<K: Kind> JsonSchema for Text<K> {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        if !K::WORDS.is_empty() {
+            return json_schema!({"enum": K::WORDS, "description": K::ABOUT});
+        }
         // Editors read `3` as a number although the pattern is one of texts.
         if K::read("3").is_ok() {
             json_schema!({"type": ["string", "number"], "pattern": K::PATTERN, "description": K::ABOUT})
@@ -188,6 +250,49 @@ kinds! {
     Halves("round-trips", r"^[0-9]+(\.[05])?$") -> u32 = units::halves;
     /// A number with at most three decimals, as `0.6`.
     Thousandths("thousandths", r"^[0-9]+(\.[0-9]{1,3})?$") -> u32 = units::thousandths;
+}
+
+macro_rules! words {
+    ($($(#[doc = $doc:literal])+ $kind:ident($name:literal) -> $value:ty { $($word:literal => $meaning:expr,)+ })+) => {$(
+        $(#[doc = $doc])+
+        #[derive(Clone, Copy, Debug)]
+        pub(super) enum $kind {}
+
+        impl Kind for $kind {
+            type Value = $value;
+            const NAME: &'static str = $name;
+            const PATTERN: &'static str = "";
+            const ABOUT: &'static str = concat!($($doc),+).trim_ascii();
+            const WORDS: &'static [&'static str] = &[$($word),+];
+
+            fn read(text: &str) -> Result<Self::Value, units::Error> {
+                match text {
+                    $($word => Ok($meaning),)+
+                    other => Err(units::Error {
+                        message: format!("unknown word `{other}`"),
+                        help: names::suggest(other, Self::WORDS, "it can be"),
+                    }),
+                }
+            }
+        }
+    )+};
+}
+
+// Words where keys can stand as well: behind `Either` the reader loses the place of an unknown one.
+words! {
+    /// How a handshake ends: `completes`, `fails`, or `unfinished` when the run ends.
+    Outcome("outcome") -> HandshakeResult {
+        "completes" => HandshakeResult::Completes,
+        "fails" => HandshakeResult::Fails,
+        "unfinished" => HandshakeResult::Unfinished,
+    }
+    /// How the ends authenticate: a fixed pre-shared key (`psk`), that key with an ECDHE exchange (`ecdhe-psk`), or a
+    /// server certificate (`certificate`).
+    Method("method") -> CredentialsSpec {
+        "psk" => CredentialsSpec::Psk { ecdhe: false },
+        "ecdhe-psk" => CredentialsSpec::Psk { ecdhe: true },
+        "certificate" => CredentialsSpec::Certificate(ChainShape::default()),
+    }
 }
 
 /// Something with a short form, a single value, and a long form with keys.
