@@ -28,3 +28,7 @@ pub mod observe;
 pub mod judge;
 
 pub mod output;
+
+pub mod run;
+
+pub mod cli;

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use crate::endpoint::{Credentials, EndpointConfig, Role};
-use crate::pki;
+use crate::pki::{self, ChainShape};
 use crate::scenario::{CredentialsSpec, Scenario};
 use crate::stack::{Determinism, Stack};
 
@@ -52,12 +52,16 @@ impl Plan {
             }
             CredentialsSpec::Certificate(shape) => Credentials::Certificate(pki::identity(shape)),
         };
+        let server_name = match &self.scenario.credentials {
+            CredentialsSpec::Certificate(ChainShape { names, .. }) => names.first().map(String::as_str),
+            CredentialsSpec::Psk { .. } => None,
+        };
         EndpointConfig {
             role,
             local,
             peer,
             credentials,
-            server_name: pki::SERVER_NAME.to_owned(),
+            server_name: server_name.unwrap_or(pki::SERVER_NAME).to_owned(),
             mtu: spec.mtu,
             cookie: spec.cookie,
             suites: spec.suites.clone(),
@@ -72,6 +76,13 @@ impl Plan {
     /// The first role whose stack cannot be what the scenario asks, and why. Builds nothing.
     pub fn unsupported(&self) -> Option<(Role, String)> {
         Role::BOTH.into_iter().find_map(|role| Some((role, self.stack(role).unsupported(&self.endpoint_config(role))?)))
+    }
+
+    /// Whether both are runs of one scenario by one pair.
+    pub fn differs_in_seed_only(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.scenario, &other.scenario)
+            && self.client.name() == other.client.name()
+            && self.server.name() == other.server.name()
     }
 
     /// What the run promises: what the weaker of the two stacks does.

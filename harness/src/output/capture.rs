@@ -49,6 +49,17 @@ pub struct Addresses {
     pub server: SocketAddr,
 }
 
+/// A run as a capture needs it.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// What happened.
+    pub trace: &'a Trace,
+    /// Each datagram as it was read, in the order of sending.
+    pub dissected: &'a [Dissected],
+    /// Between whom.
+    pub addresses: Addresses,
+}
+
 /// One packet of the file.
 struct Packet {
     at: SimTime,
@@ -58,12 +69,9 @@ struct Packet {
     comment: String,
 }
 
-/// The whole capture file.
-pub fn pcapng(trace: &Trace, dissected: &[Dissected], addresses: Addresses, view: View) -> Vec<u8> {
-    let passages = passages(trace);
-    let mut packets: Vec<Packet> = passages.iter().flat_map(|passage| packets(passage, dissected, view)).collect();
-    packets.sort_by_key(|packet| (packet.at, packet.id, packet.copy));
-    write(trace, &passages, &packets, addresses).expect("writing to memory cannot fail")
+/// The whole capture file. It can hold several runs, one after the other, if their addresses differ.
+pub fn pcapng(sources: &[Source<'_>], view: View) -> Vec<u8> {
+    write(sources, view).expect("writing to memory cannot fail")
 }
 
 /// The packets that one datagram is in a view.
@@ -123,12 +131,7 @@ fn arrives(arrival: Arrival) -> String {
     }
 }
 
-fn write(
-    trace: &Trace,
-    passages: &[Passage<'_>],
-    packets: &[Packet],
-    addresses: Addresses,
-) -> pcap_file::PcapResult<Vec<u8>> {
+fn write(sources: &[Source<'_>], view: View) -> pcap_file::PcapResult<Vec<u8>> {
     let section = SectionHeaderBlock {
         endianness: Endianness::Little,
         options: vec![SectionHeaderOption::UserApplication("windtunnel".into())],
@@ -143,38 +146,39 @@ fn write(
             InterfaceDescriptionOption::IfTsResol(NANOSECONDS),
         ],
     })?;
-    writer.write_pcapng_block(NameResolutionBlock {
-        records: [("client", addresses.client), ("server", addresses.server)]
-            .into_iter()
-            .filter_map(|(name, address)| match address.ip() {
-                IpAddr::V4(ip) => Some(Record::Ipv4(Ipv4Record {
-                    ip_addr: Cow::Owned(ip.octets().to_vec()),
-                    names: vec![name.into()],
-                })),
-                IpAddr::V6(_) => None,
-            })
-            .collect(),
-        options: vec![],
-    })?;
-    let secrets = secrets(trace);
-    if !secrets.is_empty() {
+    let names = sources.iter().flat_map(|source| host_names(source.addresses)).collect();
+    writer.write_pcapng_block(NameResolutionBlock { records: names, options: vec![] })?;
+    for secrets in sources.iter().map(|source| secrets(source.trace)).filter(|secrets| !secrets.is_empty()) {
         writer.write_pcapng_block(UnknownBlock {
             type_: DECRYPTION_SECRETS,
             length: 0, // taken from the value when it is written
             value: secrets_block(&secrets).into(),
         })?;
     }
-    for packet in packets {
-        let (data, original_len) = ip_packet(&passages[packet.id as usize], packet.id, packet.from, addresses);
-        writer.write_pcapng_block(EnhancedPacketBlock {
-            interface_id: 0,
-            timestamp: packet.at.since_start(),
-            original_len,
-            data: data.into(),
-            options: vec![EnhancedPacketOption::Comment(packet.comment.as_str().into())],
-        })?;
+    for source in sources {
+        let passages = passages(source.trace);
+        let of = |passage| packets(passage, source.dissected, view);
+        let mut packets: Vec<Packet> = passages.iter().flat_map(of).collect();
+        packets.sort_by_key(|packet| (packet.at, packet.id, packet.copy));
+        for packet in packets {
+            let data = ip_packet(&passages[packet.id as usize], packet.id, packet.from, source.addresses);
+            writer.write_pcapng_block(EnhancedPacketBlock {
+                interface_id: 0,
+                timestamp: packet.at.since_start(),
+                original_len: u32::try_from(data.len()).expect("an IP packet has at most 65,535 bytes"),
+                data: data.into(),
+                options: vec![EnhancedPacketOption::Comment(packet.comment.into())],
+            })?;
+        }
     }
     Ok(writer.into_inner())
+}
+
+fn host_names(addresses: Addresses) -> impl Iterator<Item = Record<'static>> {
+    [("client", addresses.client), ("server", addresses.server)].into_iter().filter_map(|(name, address)| {
+        let IpAddr::V4(ip) = address.ip() else { return None };
+        Some(Record::Ipv4(Ipv4Record { ip_addr: Cow::Owned(ip.octets().to_vec()), names: vec![name.into()] }))
+    })
 }
 
 /// The key log of both ends, each line once, in the order of appearance. Readers need all of it before the packets.
@@ -201,8 +205,8 @@ fn secrets_block(secrets: &str) -> Vec<u8> {
     block
 }
 
-/// The IP packet around a datagram, and its length. A network that copies a packet copies its IP identification too.
-fn ip_packet(passage: &Passage<'_>, id: u32, from: Role, addresses: Addresses) -> (Vec<u8>, u32) {
+/// The IP packet around a datagram. A network that copies a packet copies its IP identification too.
+fn ip_packet(passage: &Passage<'_>, id: u32, from: Role, addresses: Addresses) -> Vec<u8> {
     let (source, destination) = match from {
         Role::Client => (addresses.client, addresses.server),
         Role::Server => (addresses.server, addresses.client),
@@ -224,8 +228,7 @@ fn ip_packet(passage: &Passage<'_>, id: u32, from: Role, addresses: Addresses) -
         PacketBuilder::ip(IpHeaders::Ipv4(header, Ipv4Extensions::default())).udp(source.port(), destination.port());
     let mut data = Vec::with_capacity(builder.size(payload.len()));
     builder.write(&mut data, payload).expect("the payload fits");
-    let original_len = u32::try_from(data.len()).expect("at most 65,535");
-    (data, original_len)
+    data
 }
 
 #[cfg(test)]

@@ -89,7 +89,7 @@ pub struct Row {
     pub bytes: Bytes,
     /// What the run promises.
     pub determinism: Determinism,
-    /// Hash of the trace, 16 hex digits; absent if nothing was run.
+    /// Hash of the trace, 16 hex digits; absent if nothing was run, or if it is not the same twice.
     pub hash: Option<String>,
     /// Repeats the run.
     pub token: String,

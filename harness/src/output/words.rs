@@ -1,5 +1,7 @@
 //! Codes of the wire and events of endpoints in the words of the RFCs, as ladders show them.
 
+use dtls_impl::wire::AlertDescription;
+
 use crate::dissect::{Fragment, Message};
 use crate::endpoint::EndpointEvent;
 
@@ -31,7 +33,7 @@ pub(super) fn alert(level: u8, description: u8) -> String {
         2 => "fatal".to_owned(),
         other => format!("level {other}"),
     };
-    format!("Alert({level}, {description})")
+    format!("Alert({level}, {})", AlertDescription(description))
 }
 
 /// Content type of a record that cannot be opened.

@@ -67,6 +67,11 @@ pub fn registry() -> Vec<Arc<dyn Stack>> {
     ]
 }
 
+/// All mutants of the native stack, by name: each breaks one rule on purpose.
+pub fn mutants() -> Vec<Arc<dyn Stack>> {
+    native::Native::mutants().values().map(|mutant| Arc::new(*mutant) as Arc<dyn Stack>).collect()
+}
+
 /// The stack called `name`, mutants included.
 pub fn get(name: &str) -> Result<Arc<dyn Stack>, UnknownStack> {
     let stacks = registry();

@@ -9,6 +9,10 @@ use crate::trace::{Cause, Copy, DatagramId, Event, Fate, FaultAction, Sent};
 
 const ADDRESSES: Addresses = Addresses { client: crate::plan::CLIENT, server: crate::plan::SERVER };
 
+fn capture(trace: &Trace, view: View) -> Vec<u8> {
+    pcapng(&[Source { trace, dissected: &[], addresses: ADDRESSES }], view)
+}
+
 fn at(nanos: u64) -> SimTime {
     SimTime::from_nanos(nanos)
 }
@@ -84,7 +88,7 @@ fn read(file: &[u8]) -> (Vec<&'static str>, Vec<(u64, Vec<u8>, String)>) {
 
 #[test]
 fn the_wire_view_has_secrets_first_and_each_datagram_at_its_sending() {
-    let (kinds, packets) = read(&pcapng(&trace(), &[], ADDRESSES, View::Wire));
+    let (kinds, packets) = read(&capture(&trace(), View::Wire));
     assert_eq!(kinds, ["interface", "names", "secrets", "packet", "packet", "packet", "packet"]);
     let expected = [
         (5, 0, "#0 client: dropped: random loss"),
@@ -99,9 +103,9 @@ fn the_wire_view_has_secrets_first_and_each_datagram_at_its_sending() {
 
 #[test]
 fn a_vantage_view_has_what_this_end_sends_and_gets() {
-    let (_, client) = read(&pcapng(&trace(), &[], ADDRESSES, View::At(Role::Client)));
+    let (_, client) = read(&capture(&trace(), View::At(Role::Client)));
     assert_eq!(client.iter().map(|(nanos, ..)| *nanos).collect::<Vec<_>>(), [5, 1_000_000_001]);
-    let (_, server) = read(&pcapng(&trace(), &[], ADDRESSES, View::At(Role::Server)));
+    let (_, server) = read(&capture(&trace(), View::At(Role::Server)));
     let times: Vec<u64> = server.iter().map(|(nanos, ..)| *nanos).collect();
     assert_eq!(times, [1_000_000_002, 2_000_000_000, 2_000_000_500]);
 }
@@ -111,6 +115,6 @@ fn a_datagram_too_large_for_ip_is_cut_and_says_so() {
     let bytes = Arc::from(vec![0; PAYLOAD_MAX + 1]);
     let sent = Sent { id: DatagramId(0), from: Role::Client, index: 0, bytes, fate: Fate::default() };
     let trace = Trace { events: vec![Event { at: SimTime::ZERO + Duration::ZERO, what: What::Sent(sent) }] };
-    let (_, packets) = read(&pcapng(&trace, &[], ADDRESSES, View::Wire));
+    let (_, packets) = read(&capture(&trace, View::Wire));
     assert_eq!(packets[0].2, "#0 client (cut from 65508 B): dropped");
 }
