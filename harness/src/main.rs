@@ -1,2 +1,5 @@
-//! The `windtunnel` command.
-fn main() {}
+//! The `windtunnel` command: see `windtunnel::cli`.
+
+fn main() -> std::process::ExitCode {
+    windtunnel::cli::main()
+}

@@ -17,7 +17,8 @@ impl Folder {
     pub(super) fn create(root: &Path) -> Result<Self, Report> {
         let folder = Self { root: root.to_path_buf() };
         let probe = root.join(".windtunnel-probe");
-        let tried = fs::create_dir_all(root).and_then(|()| fs::write(&probe, b"")).and_then(|()| fs::remove_file(&probe));
+        let tried =
+            fs::create_dir_all(root).and_then(|()| fs::write(&probe, b"")).and_then(|()| fs::remove_file(&probe));
         tried.map_err(|error| unwritable(root, &error))?;
         Ok(folder)
     }

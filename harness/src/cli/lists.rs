@@ -6,7 +6,8 @@ use clap::Args;
 use miette::Report;
 
 use super::{Outcome, print};
-use crate::{scenario, stack};
+use crate::scenario::{self, profile};
+use crate::stack;
 
 /// Check scenario files without running them
 #[derive(Debug, Args)]
@@ -18,14 +19,28 @@ pub(super) struct CheckArgs {
 
 pub(super) fn check(args: CheckArgs) -> Result<Outcome, Report> {
     let scenarios = scenario::collect(&args.paths)?;
-    let text: String =
-        scenarios.iter().map(|scenario| format!("ok  {}  {}\n", scenario.name, scenario.goal)).collect();
+    let text: String = scenarios.iter().map(|scenario| format!("ok  {}  {}\n", scenario.name, scenario.goal)).collect();
     print(&text);
     Ok(Outcome::Good)
 }
 
 pub(super) fn schema() -> Result<Outcome, Report> {
-    print(&format!("{}\n", scenario::schema()));
+    print(&format!("{:#}\n", scenario::schema()));
+    Ok(Outcome::Good)
+}
+
+pub(super) fn profiles() -> Result<Outcome, Report> {
+    let profiles = profile::all();
+    let width = profiles.iter().map(|profile| profile.name.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for profile in profiles {
+        text += &format!("{:width$}  {}\n", profile.name, profile.about);
+        text += &format!("{:width$}  not modelled: {}\n", "", profile.omits);
+        for (figure, origin) in &profile.origins {
+            text += &format!("{:width$}    {figure}: {origin}\n", "");
+        }
+    }
+    print(&text);
     Ok(Outcome::Good)
 }
 

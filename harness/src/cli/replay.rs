@@ -8,12 +8,11 @@ use miette::{Report, miette};
 
 use super::files::Folder;
 use super::{Outcome, paint, print};
-use crate::output::row::Verdict;
 use crate::output::table;
 use crate::output::token::Token;
 use crate::plan::Plan;
 use crate::run;
-use crate::scenario::{self, Scenario};
+use crate::scenario::{self, Scenario, findings};
 use crate::stack;
 
 /// Repeat the run a token names: print its ladder and verdict, write its capture
@@ -42,10 +41,11 @@ pub(super) fn replay(args: ReplayArgs) -> Result<Outcome, Report> {
         server: stack::get(&token.server).map_err(|error| miette!("the server of the token: {error}"))?,
         seed: token.seed,
     };
+    let findings = findings::beside(std::slice::from_ref(&args.scenarios))?;
     let folder = Folder::create(&args.out)?;
-    let flight = run::fly(&plan);
+    let flight = run::fly(&plan, &findings);
     let mut row = flight.row();
-    row.capture = super::run::captures(&folder, &plan, &flight, args.vantage)?;
+    row.capture = super::run::captures(&folder, &flight, args.vantage)?;
 
     let mut text = format!(
         "{}: {} client, {} server, seed {}\n\n{}\n",
@@ -56,10 +56,14 @@ pub(super) fn replay(args: ReplayArgs) -> Result<Outcome, Report> {
         flight.ladder().unwrap_or_default()
     );
     text += &match (token.hash, flight.hash()) {
-        (None, _) => "one of these stacks draws randomness that no seed sets: the timing repeats, the bytes do not\n".to_owned(),
+        (None, _) => {
+            "one of these stacks draws randomness that no seed sets: the timing repeats, the bytes do not\n".to_owned()
+        }
         (Some(wanted), Some(found)) if wanted == found => format!("the same run again, trace {found:016x}\n"),
         (Some(wanted), Some(found)) => {
-            format!("NOT the same run: trace {found:016x}, the token's is {wanted:016x}; the stacks or windtunnel have changed since\n")
+            format!(
+                "NOT the same run: trace {found:016x}, the token's is {wanted:016x}; the stacks or windtunnel have changed since\n"
+            )
         }
         (Some(_), None) => "NOT the same run: it did not take place\n".to_owned(),
     };

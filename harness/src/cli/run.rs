@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use miette::{IntoDiagnostic, Report, miette};
+use miette::{Report, miette};
 
 use super::files::Folder;
 use super::{Outcome, paint, print};
@@ -15,7 +15,7 @@ use crate::output::row::{self, Row};
 use crate::output::table;
 use crate::plan::Plan;
 use crate::run::{self, Flight};
-use crate::scenario;
+use crate::scenario::{self, findings};
 use crate::stack::{self, Stack};
 
 /// Run scenarios, write captures and results, print a table
@@ -92,21 +92,20 @@ impl FromStr for Seeds {
 pub(super) fn run(args: RunArgs) -> Result<Outcome, Report> {
     // Everything that can be wrong with the input is found before anything is written.
     let scenarios: Vec<_> = scenario::collect(&args.paths)?.into_iter().map(Arc::new).collect();
+    let findings = findings::beside(&args.paths)?;
     let clients = stacks(&args.client)?;
     let servers = stacks(&args.server)?;
     let seeds = args.seeds.map(|Seeds(first, last)| (first, last)).or(args.seed.map(|seed| (seed, seed)));
     let plans = run::plans(&scenarios, &clients, &servers, seeds);
     let folder = Folder::create(&args.out)?;
 
-    let rows = run::fly_all(&plans, args.jobs, |plan, flight| -> Result<Row, Report> {
-        let mut row = flight.row();
-        let first = plan.seed == seeds.unwrap_or(plan.scenario.seeds).0;
-        if first || row.verdict.is_bad() {
-            row.capture = captures(&folder, plan, &flight, args.vantage)?;
+    let rows = run::fly_all(&plans, &findings, args.jobs, |flight, row| {
+        let plan = &flight.plan;
+        if plan.seed == seeds.unwrap_or(plan.scenario.seeds).0 || row.verdict.is_bad() {
+            row.capture = captures(&folder, flight, args.vantage)?;
         }
-        Ok(row)
-    });
-    let rows = rows?.into_iter().collect::<Result<Vec<Row>, Report>>()?;
+        Ok(())
+    })?;
     let lines: String = rows.iter().map(Row::json_line).collect();
     let results = folder.write("results.jsonl", lines.as_bytes())?;
 
@@ -145,13 +144,8 @@ fn stacks(names: &[String]) -> Result<Vec<Arc<dyn Stack>>, Report> {
 }
 
 /// Writes the capture of a run, and those of both ends if wanted; the name of the first, below the folder.
-pub(super) fn captures(
-    folder: &Folder,
-    plan: &Plan,
-    flight: &Flight,
-    vantage: bool,
-) -> Result<Option<String>, Report> {
-    let stem = capture_stem(plan);
+pub(super) fn captures(folder: &Folder, flight: &Flight, vantage: bool) -> Result<Option<String>, Report> {
+    let stem = capture_stem(&flight.plan);
     let Some(wire) = flight.capture(View::Wire) else { return Ok(None) };
     let name = format!("{stem}.pcapng");
     folder.write(&name, &wire)?;
