@@ -1,0 +1,186 @@
+//! A second opinion on our captures: tshark opens and decrypts them with nothing but what is in the file, finds nothing
+//! malformed, and sees the same messages as our observer.
+//!
+//! Skipped if there is no tshark, unless `WINDTUNNEL_REQUIRE_TSHARK=1`.
+
+use std::env;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use conformance::{root, scenario_files};
+use windtunnel::dissect::{Body, Dissected};
+use windtunnel::output::capture::{Addresses, Source, View, pcapng};
+use windtunnel::output::row::Verdict;
+use windtunnel::plan::{self, Plan};
+use windtunnel::run::{self, Flight};
+use windtunnel::scenario;
+use windtunnel::stack;
+
+/// What one packet holds: of each record its content type, of handshake records the types of the messages.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Seen {
+    content_types: Vec<String>,
+    handshake_types: Vec<String>,
+    /// Application data, decrypted, in hex.
+    data: Vec<String>,
+    /// Malformed, or an error in the eyes of the dissector.
+    errors: Vec<String>,
+}
+
+/// Severity of an expert information that is an error, `PI_ERROR`.
+const ERROR: &str = "8388608";
+
+fn tshark_is_there() -> bool {
+    let there = Command::new("tshark").arg("--version").output().is_ok_and(|output| output.status.success());
+    let required = env::var("WINDTUNNEL_REQUIRE_TSHARK").is_ok_and(|value| value == "1");
+    assert!(there || !required, "tshark is required and not installed");
+    if !there {
+        println!("skipped: tshark is not installed");
+    }
+    there
+}
+
+/// All runs of all scenarios with their first seed.
+fn flights() -> Vec<Flight> {
+    let load = |file: &std::path::PathBuf| Arc::new(scenario::load(file).expect("checked by the tests of scenarios"));
+    let stacks = stack::registry();
+    let mut plans: Vec<Plan> = Vec::new();
+    for scenario in scenario_files(&root().join("scenarios")).iter().map(load) {
+        let first = scenario.seeds.0;
+        plans.extend(run::plans(&[scenario], &stacks, &stacks, Some((first, first))));
+    }
+    plans.iter().map(|plan| run::fly(plan, &[])).filter(|flight| flight.record.is_some()).collect()
+}
+
+/// One client address for each run, so that runs in one file are conversations of their own.
+fn addresses(index: usize) -> Addresses {
+    let host = u32::from(Ipv4Addr::new(10, 0, 0, 1)) + u32::try_from(index).expect("some hundreds");
+    Addresses { client: SocketAddr::new(IpAddr::V4(Ipv4Addr::from(host)), plan::CLIENT.port()), server: plan::SERVER }
+}
+
+/// What tshark sees in each packet, with the packet's comment. It is told nothing but the name of the file.
+fn tshark(file: &Path) -> Vec<(String, Seen)> {
+    let fields = [
+        "frame.comment",
+        "dtls.record.content_type",
+        "dtls.handshake.type",
+        "data.data",
+        "_ws.malformed",
+        "_ws.expert.severity",
+        "_ws.expert.message",
+    ];
+    let mut command = Command::new("tshark");
+    command.arg("-r").arg(file).args(["-T", "fields", "-E", "occurrence=a", "-E", "aggregator=\u{1f}"]);
+    for field in fields {
+        command.args(["-e", field]);
+    }
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().map(packet).collect()
+}
+
+fn packet(line: &str) -> (String, Seen) {
+    let cells: Vec<Vec<String>> = line
+        .split('\t')
+        .map(|cell| cell.split('\u{1f}').filter(|part| !part.is_empty()).map(str::to_owned).collect())
+        .collect();
+    let [comment, content_types, handshake_types, data, malformed, severities, messages] = &cells[..] else {
+        panic!("{} cells in {line}", cells.len());
+    };
+    let mut errors = malformed.clone();
+    if severities.iter().any(|severity| severity == ERROR) {
+        errors.extend(messages.iter().cloned());
+    }
+    let seen = Seen {
+        content_types: content_types.clone(),
+        handshake_types: handshake_types.clone(),
+        data: data.clone(),
+        errors,
+    };
+    (comment.concat(), seen)
+}
+
+/// The same from our observer.
+fn observed(read: &Dissected) -> Seen {
+    let mut seen = Seen { errors: read.malformed.iter().cloned().collect(), ..Default::default() };
+    for record in &read.records {
+        seen.content_types.push(record.content_type.to_string());
+        match &record.body {
+            Body::Handshake(fragments) => {
+                seen.handshake_types.extend(fragments.iter().map(|fragment| fragment.code.to_string()));
+            }
+            Body::ApplicationData(data) => seen.data.push(data.iter().map(|byte| format!("{byte:02x}")).collect()),
+            _ => {}
+        }
+    }
+    seen
+}
+
+/// Compares the packets of one run with what the observer saw; what differs, in words.
+fn compare(flight: &Flight, packets: &mut impl Iterator<Item = (String, Seen)>) -> Vec<String> {
+    let record = flight.record.as_ref().expect("only flown ones");
+    // A dropped datagram is a packet too, and each copy is one.
+    let count = record.trace.sent().map(|(_, sent)| sent.fate.copies.len().max(1)).sum();
+    let mut different = Vec::new();
+    for _ in 0..count {
+        let (comment, theirs) = packets.next().expect("a packet for each copy of each datagram");
+        let number = comment.trim_start_matches('#').split(' ').next().and_then(|number| number.parse::<usize>().ok());
+        let ours = observed(&record.observation.dissected[number.expect("a comment begins with the number")]);
+        if theirs != ours {
+            let token = flight.token();
+            different.push(format!("{token}\n  {comment}\n  tshark {theirs:?}\n  ours   {ours:?}"));
+        }
+    }
+    different
+}
+
+#[test]
+fn tshark_reads_decrypts_and_agrees_with_the_observer() {
+    if !tshark_is_there() {
+        return;
+    }
+    let flights = flights();
+    let sources: Vec<Source<'_>> = flights
+        .iter()
+        .enumerate()
+        .filter_map(|(index, flight)| {
+            let record = flight.record.as_ref()?;
+            let dissected = &record.observation.dissected;
+            Some(Source { trace: &record.trace, dissected, addresses: addresses(index) })
+        })
+        .collect();
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("all.pcapng");
+    fs::write(&file, pcapng(&sources, View::Wire)).unwrap();
+    let mut packets = tshark(&file).into_iter();
+    let different: Vec<String> = flights.iter().flat_map(|flight| compare(flight, &mut packets)).collect();
+    assert_eq!(packets.count(), 0, "no packet is left over");
+    report(&different);
+}
+
+/// One file for all runs is fast, yet nobody opens it. Of each topic, one file as people get it.
+#[test]
+fn tshark_reads_single_captures_as_well() {
+    if !tshark_is_there() {
+        return;
+    }
+    let place = tempfile::tempdir().unwrap();
+    let topic = |flight: &Flight| flight.plan.scenario.name.split('/').next().unwrap_or_default().to_owned();
+    let mut flights = flights();
+    flights.retain(|flight| flight.verdict == Verdict::Pass);
+    flights.dedup_by_key(|flight| topic(flight));
+    for flight in &flights {
+        let file = place.path().join(format!("{}.pcapng", topic(flight)));
+        fs::write(&file, flight.capture(View::Wire).expect("only flown ones")).unwrap();
+        report(&compare(flight, &mut tshark(&file).into_iter()));
+    }
+}
+
+fn report(different: &[String]) {
+    let shown = different[..different.len().min(20)].join("\n");
+    assert!(different.is_empty(), "{} packets differ:\n{shown}", different.len());
+}
