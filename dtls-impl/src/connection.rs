@@ -192,6 +192,9 @@ impl Connection {
         }
         match self.state {
             State::Listening => return self.on_first_record(record),
+            State::Server(server12::State::WaitClientHello) if self.starts_another_hello(record) => {
+                return self.on_first_record(record);
+            }
             State::Established(_) => return self.link.discard(DiscardReason::WrongEpoch),
             _ => {}
         }
@@ -248,6 +251,16 @@ impl Connection {
         self.link.start_at(record.header.seq, fragment.header.message_seq);
         self.state = State::Server(server12::State::WaitClientHello);
         self.on_plain_record(record);
+    }
+
+    /// Whether a record starts another ClientHello than the one that has come in part: the client began anew, or one of
+    /// the two is forged. The later one has to pass the same checks and then takes over.
+    fn starts_another_hello(&self, record: &Record<'_>) -> bool {
+        let Some(Ok(fragment)) = Fragments::new(record.body).next() else { return false };
+        record.header.content_type == ContentType::HANDSHAKE
+            && fragment.header.message_type == HandshakeType::CLIENT_HELLO
+            && fragment.header.fragment_offset == 0
+            && self.link.inbound.reassembly.contradicts(&fragment)
     }
 
     /// The cookie that the client must show, if it must and does not. An invalid one counts for nothing.

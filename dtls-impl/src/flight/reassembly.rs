@@ -55,6 +55,14 @@ impl Partial {
         Self { message_type, body: vec![0; length], ranges: Vec::new(), received: 0, complete: length == 0 }
     }
 
+    /// Whether the bytes that are there are the same as these.
+    fn agrees(&self, range: Range<usize>, bytes: &[u8]) -> bool {
+        self.ranges.iter().all(|known| {
+            let common = known.start.clamp(range.start, range.end)..known.end.clamp(range.start, range.end);
+            self.body[common.clone()] == bytes[common.start - range.start..common.end - range.start]
+        })
+    }
+
     /// Adds bytes; whether any of them is new. Bytes that are there stay as they were.
     fn add(&mut self, offset: usize, bytes: &[u8]) -> bool {
         let added = offset..offset + bytes.len();
@@ -79,7 +87,7 @@ impl Partial {
         self.ranges.retain(|range| !touching(range));
         let at = self.ranges.partition_point(|range| range.start < merged.start);
         self.ranges.insert(at, merged);
-        self.complete = self.ranges == [0..self.body.len()];
+        self.complete = self.ranges.first() == Some(&(0..self.body.len()));
         true
     }
 }
@@ -128,6 +136,19 @@ impl Reassembly {
         }
         partial.received += fragment.body.len();
         if partial.add(offset, fragment.body) || is_new { Insertion::Stored } else { Insertion::Duplicate }
+    }
+
+    /// Whether a fragment belongs to another message than the one that is due, of which some bytes are there.
+    pub(crate) fn contradicts(&self, fragment: &Fragment<'_>) -> bool {
+        let header = &fragment.header;
+        if header.message_seq != self.next_seq {
+            return true;
+        }
+        let Some(partial) = self.partials.get(&self.next_seq) else { return false };
+        let start = header.fragment_offset as usize;
+        partial.message_type != header.message_type
+            || partial.body.len() != header.length as usize
+            || !partial.agrees(start..start + fragment.body.len(), fragment.body)
     }
 
     /// The message that is due, once all of it is there.
@@ -192,6 +213,19 @@ mod tests {
         assert_eq!(reassembly.insert(&fragment(0, b"abc", 0..1)), Insertion::Duplicate);
         assert_eq!(reassembly.insert(&fragment(0, b"abc", 1..3)), Insertion::Stored);
         assert!(reassembly.pop().is_some());
+    }
+
+    #[test]
+    fn a_fragment_of_another_message_under_the_same_number_is_told_apart() {
+        let mut reassembly = Reassembly::new(0, false);
+        assert!(!reassembly.contradicts(&fragment(0, b"abcdef", 0..3)), "nothing is there yet");
+        let _ = reassembly.insert(&fragment(0, b"abcdef", 0..3));
+        let _ = reassembly.insert(&fragment(0, b"abcdef", 4..5));
+        assert!(!reassembly.contradicts(&fragment(0, b"abcXeX", 2..6)));
+        assert!(reassembly.contradicts(&fragment(0, b"abcdX.", 3..5)));
+        assert!(reassembly.contradicts(&fragment(0, b"Xbcdef", 0..1)));
+        assert!(reassembly.contradicts(&fragment(0, b"abcdefg", 0..3)));
+        assert!(reassembly.contradicts(&fragment(1, b"abcdef", 0..3)));
     }
 
     #[test]

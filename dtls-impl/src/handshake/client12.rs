@@ -49,6 +49,7 @@ type Next = Result<Step<State>, Error>;
 
 /// Where the handshake stands.
 #[derive(Debug)]
+#[expect(clippy::enum_variant_names, reason = "every state waits for a message, and is named after it")]
 pub(crate) enum State {
     WaitServerHello(WaitServerHello),
     WaitCertificate(WaitCertificate),

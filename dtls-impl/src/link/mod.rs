@@ -238,3 +238,18 @@ impl Link {
         self.retransmitter.deadline().map_or(Output::Idle, Output::WakeAt)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_number_is_used_once_and_then_the_epoch_is_over() {
+        let numbers = [SeqCounter::starting_at(RecordSeq::MAX), SeqCounter::new()];
+        let mut outbound = Outbound { epoch: 0, numbers, sealer: None };
+        let mut out = Vec::new();
+        assert_eq!(outbound.record(ContentType::ALERT, 0, &[1, 0], &mut out), Ok(()));
+        assert_eq!(outbound.record(ContentType::ALERT, 0, &[1, 0], &mut out), Err(Error::SequenceExhausted));
+        assert_eq!(out.len(), RECORD_HEADER_LEN + 2, "nothing was written for the refused record");
+    }
+}

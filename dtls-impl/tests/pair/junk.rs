@@ -243,6 +243,20 @@ fn a_hello_in_small_pieces_passes_the_cookie_exchange() {
 }
 
 #[test]
+fn a_forged_piece_of_a_hello_does_not_block_the_real_one() {
+    let (client, mut server) = psk();
+    server.cookies = Cookies::Off;
+    let mut pair = Pair::new(client, server, clean());
+    let (_, handshake, body) = hello(&pair);
+    let mut w = Writer::new();
+    let header = HandshakeHeader { length: 5000, fragment_length: body.len() as u32, ..handshake };
+    Fragment { header, body: &body }.emit(&mut w);
+    pair.inject(Side::Server, &record(ContentType::HANDSHAKE, 0, 0, &w.into_bytes()));
+    pair.run(secs(5));
+    assert!(pair.both_established(), "{}", pair.story());
+}
+
+#[test]
 fn plain_messages_do_not_count_once_keys_are_known() {
     // A forged Finished in the clear, ahead of the real one.
     let (client, server) = psk();
