@@ -489,3 +489,6 @@ fn hello_verify_request(hello: &RecordHeader, fragment: &Fragment<'_>, cookie: &
     Record { header, body: &plaintext }.emit(&mut w);
     w.into_bytes()
 }
+
+#[cfg(test)]
+mod tests;
