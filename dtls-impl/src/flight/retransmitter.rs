@@ -121,7 +121,10 @@ impl Retransmitter {
             Some(Fate::Last { .. }) if self.mutated.by(Mutation::NeverRepeatLastFlight) => false,
             Some(Fate::Last { kept_until }) => {
                 let kept = now < *kept_until;
-                if !kept {
+                if kept {
+                    // Who repeats may do so again: at a timeout of a minute and more, a few losses take longer than this.
+                    *kept_until = now + LAST_FLIGHT_KEPT;
+                } else {
                     self.in_flight = None;
                 }
                 kept
@@ -206,7 +209,8 @@ mod tests {
         retransmitter.start_last(at(0), flight());
         assert_eq!(retransmitter.deadline(), None);
         assert!(retransmitter.on_peer_repeats(at(239)));
-        assert!(!retransmitter.on_peer_repeats(at(240)));
+        assert!(retransmitter.on_peer_repeats(at(478)), "counted from when it was last needed");
+        assert!(!retransmitter.on_peer_repeats(at(718)));
         assert!(retransmitter.flight().is_none());
     }
 }
