@@ -185,7 +185,8 @@ fn verdict(plan: &Plan, failures: &[Failure], findings: &[Finding]) -> (Verdict,
         return (Verdict::Pass, None);
     }
     let finding_of = |failure: &Failure| {
-        let roles = Role::BOTH.into_iter().filter(|role| failure.role.is_none_or(|whose| whose == *role));
+        // Whoever shows the symptom: the finding says who is at fault.
+        let roles = Role::BOTH.into_iter();
         roles.into_iter().find_map(|role| findings.iter().find(|finding| speaks_of(finding, plan, role, failure.id)))
     };
     match failures.iter().map(finding_of).collect::<Option<Vec<_>>>() {

@@ -27,8 +27,10 @@ pub struct Finding {
     pub scenario: String,
     /// Only against this peer.
     pub peer: Option<String>,
-    /// Kind of the expectation, or id of the rule, that fails.
+    /// Kind of the expectation, or id of the rule, that fails; in at least one seed, or the finding is out of date.
     pub id: String,
+    /// Others that may fail in its wake.
+    pub with: Vec<String>,
     /// Clause it breaks, as `RFC 6347 §4.2.4`.
     pub clause: String,
     /// What was seen, and how it is known to be the stack's fault.
@@ -51,7 +53,7 @@ impl Finding {
             && self.role == role
             && in_scenario
             && self.peer.as_deref().is_none_or(|only| only == peer)
-            && self.id == id
+            && (self.id == id || self.with.iter().any(|other| other == id))
     }
 }
 
@@ -69,9 +71,12 @@ struct Entry {
     stack: At<String>,
     version: At<String>,
     role: Role,
-    scenario: At<String>,
-    peer: Option<At<String>>,
+    scenarios: Vec<At<String>>,
+    #[serde(default)]
+    peers: Vec<At<String>>,
     id: At<String>,
+    #[serde(default)]
+    with: Vec<At<String>>,
     clause: At<String>,
     reason: At<String>,
     token: At<String>,
@@ -115,13 +120,18 @@ fn from_text(path: &Path, text: &str) -> Result<Vec<Finding>, Error> {
     if source.read(&list.windtunnel)? != 1 {
         return Err(source.error(&list.windtunnel, "this format is not known", "this version reads `windtunnel: 1`"));
     }
-    list.findings.iter().map(|entry| source.finding(entry)).collect()
+    let mut findings = Vec::new();
+    for entry in &list.findings {
+        findings.extend(source.findings(entry)?);
+    }
+    Ok(findings)
 }
 
 impl Source<'_> {
-    fn finding(&self, entry: &At<Entry>) -> Result<Finding, Error> {
-        let Entry { stack, version, role, scenario, peer, id, clause, reason, token } = &entry.value;
-        for at in [stack, version, scenario, id, reason, token].into_iter().chain(peer) {
+    /// One finding for each scenario and each peer that the entry names.
+    fn findings(&self, entry: &At<Entry>) -> Result<Vec<Finding>, Error> {
+        let Entry { stack, version, role, scenarios, peers, id, with, clause, reason, token } = &entry.value;
+        for at in [stack, version, id, reason, token].into_iter().chain(scenarios).chain(peers).chain(with) {
             if at.value.trim().is_empty() {
                 return Err(self.error(
                     at,
@@ -135,23 +145,32 @@ impl Source<'_> {
             let help = "mend dtls-impl; findings excuse foreign stacks only";
             return Err(self.error(stack, "the native stack has no known failures", help));
         }
-        if scenario.value.split('/').count() != 2 || scenario.value.strip_suffix("/*").unwrap_or("").contains('*') {
-            let help = "write `topic/behaviour`, or `topic/*` for all of a topic";
-            return Err(self.error(scenario, format!("{:?} is not the name of a scenario", scenario.value), help));
+        if scenarios.is_empty() {
+            return Err(self.error(stack, "this finding names no scenario", "add one under `scenarios`"));
+        }
+        for scenario in scenarios {
+            if scenario.value.split('/').count() != 2 || scenario.value.strip_suffix("/*").unwrap_or("").contains('*') {
+                let help = "write `topic/behaviour`, or `topic/*` for all of a topic";
+                return Err(self.error(scenario, format!("{:?} is not the name of a scenario", scenario.value), help));
+            }
         }
         let text = |at: &At<String>| at.value.split_whitespace().collect::<Vec<_>>().join(" ");
-        Ok(Finding {
+        let peers: Vec<Option<String>> =
+            if peers.is_empty() { vec![None] } else { peers.iter().map(|peer| Some(text(peer))).collect() };
+        let finding = |scenario: &At<String>, peer: &Option<String>| Finding {
             stack: text(stack),
             version: text(version),
             role: *role,
             scenario: text(scenario),
-            peer: peer.as_ref().map(text),
+            peer: peer.clone(),
             id: text(id),
+            with: with.iter().map(text).collect(),
             clause: text(clause),
             reason: text(reason),
             token: text(token),
             line: entry.place.line,
-        })
+        };
+        Ok(scenarios.iter().flat_map(|scenario| peers.iter().map(move |peer| finding(scenario, peer))).collect())
     }
 }
 
@@ -164,7 +183,7 @@ findings:
   - stack: other
     version: \"0.9\"
     role: server
-    scenario: retransmission/*
+    scenarios: [retransmission/*]
     id: whole-flight
     clause: RFC 6347 §4.2.4
     reason: Sends the first datagram of the flight only.
@@ -195,8 +214,8 @@ findings:
         );
         assert_eq!(said("role: server", "role: sever"), "(5, 11) unknown word `sever`: did you mean `server`?");
         assert_eq!(
-            said("scenario: retransmission/*", "scenario: '*'"),
-            "(6, 15) \"*\" is not the name of a scenario: write `topic/behaviour`, or `topic/*` for all of a topic"
+            said("[retransmission/*]", "['*']"),
+            "(6, 17) \"*\" is not the name of a scenario: write `topic/behaviour`, or `topic/*` for all of a topic"
         );
         assert_eq!(
             said("clause: RFC 6347 §4.2.4", "clause: RFC 6347"),
