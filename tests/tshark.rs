@@ -14,7 +14,7 @@ use conformance::{root, scenario_files};
 use windtunnel::dissect::{Body, Dissected};
 use windtunnel::output::capture::{Addresses, Source, View, pcapng};
 use windtunnel::output::row::Verdict;
-use windtunnel::plan::{self, Plan};
+use windtunnel::plan;
 use windtunnel::run::{self, Flight};
 use windtunnel::scenario;
 use windtunnel::stack;
@@ -43,22 +43,27 @@ fn tshark_is_there() -> bool {
     there
 }
 
-/// All runs of all scenarios with their first seed.
+/// A run of every scenario with every pair. Each has a seed of its own: with equal seeds, clients of several scenarios
+/// would share their random, by which tshark looks up secrets.
 fn flights() -> Vec<Flight> {
     let load = |file: &std::path::PathBuf| Arc::new(scenario::load(file).expect("checked by the tests of scenarios"));
+    let scenarios: Vec<_> = scenario_files(&root().join("scenarios")).iter().map(load).collect();
     let stacks = stack::registry();
-    let mut plans: Vec<Plan> = Vec::new();
-    for scenario in scenario_files(&root().join("scenarios")).iter().map(load) {
-        let first = scenario.seeds.0;
-        plans.extend(run::plans(&[scenario], &stacks, &stacks, Some((first, first))));
+    let mut plans = run::plans(&scenarios, &stacks, &stacks, Some((0, 0)));
+    for (seed, plan) in (1..).zip(&mut plans) {
+        plan.seed = seed;
     }
     plans.iter().map(|plan| run::fly(plan, &[])).filter(|flight| flight.record.is_some()).collect()
 }
 
-/// One client address for each run, so that runs in one file are conversations of their own.
+/// Addresses of its own for each run: tshark takes packets that share an end for one conversation.
 fn addresses(index: usize) -> Addresses {
-    let host = u32::from(Ipv4Addr::new(10, 0, 0, 1)) + u32::try_from(index).expect("some hundreds");
-    Addresses { client: SocketAddr::new(IpAddr::V4(Ipv4Addr::from(host)), plan::CLIENT.port()), server: plan::SERVER }
+    let offset = u32::try_from(index).expect("some hundreds");
+    let host = |first: Ipv4Addr| IpAddr::V4(Ipv4Addr::from(u32::from(first) + offset));
+    Addresses {
+        client: SocketAddr::new(host(Ipv4Addr::new(10, 0, 0, 1)), plan::CLIENT.port()),
+        server: SocketAddr::new(host(Ipv4Addr::new(10, 1, 0, 1)), plan::SERVER.port()),
+    }
 }
 
 /// What tshark sees in each packet, with the packet's comment. It is told nothing but the name of the file.
@@ -93,7 +98,7 @@ fn packet(line: &str) -> (String, Seen) {
     };
     let mut errors = malformed.clone();
     if severities.iter().any(|severity| severity == ERROR) {
-        errors.extend(messages.iter().cloned());
+        errors.extend(messages.iter().filter(|message| !comment.contains(message)).cloned());
     }
     let seen = Seen {
         content_types: content_types.clone(),
@@ -120,6 +125,30 @@ fn observed(read: &Dissected) -> Seen {
     seen
 }
 
+/// Scenarios in whose captures tshark 4.0 sees records, but not what is in them.
+const SEALED: [(&str, &str); 3] = [
+    ("handshake/suite_chacha20_poly1305", "it does not open ChaCha20-Poly1305 records of DTLS 1.2"),
+    ("handshake/ecdhe_psk", "it does not know the suites of RFC 8442"),
+    ("duplication/old_client_hello_returns", "it takes the ClientHello that returns for a new handshake"),
+];
+
+/// What tshark says of a fragment sent again, once it has put the message together.
+const SENT_AGAIN: &str = "New fragment overlaps old data (retransmission?)";
+
+/// Whether both see the same, as far as tshark can.
+fn agree(theirs: &Seen, ours: &Seen, scenario: &str, again: bool) -> bool {
+    if SEALED.iter().any(|(sealed, _)| *sealed == scenario) {
+        return theirs.content_types == ours.content_types;
+    }
+    let overlap = |error: &String| error.contains(SENT_AGAIN) || error == "_ws.malformed";
+    if again && !theirs.errors.is_empty() && theirs.errors.iter().all(overlap) {
+        // It leaves the datagram there.
+        return ours.content_types.starts_with(&theirs.content_types)
+            && ours.handshake_types.starts_with(&theirs.handshake_types);
+    }
+    theirs == ours
+}
+
 /// Compares the packets of one run with what the observer saw; what differs, in words.
 fn compare(flight: &Flight, packets: &mut impl Iterator<Item = (String, Seen)>) -> Vec<String> {
     let record = flight.record.as_ref().expect("only flown ones");
@@ -129,8 +158,10 @@ fn compare(flight: &Flight, packets: &mut impl Iterator<Item = (String, Seen)>) 
     for _ in 0..count {
         let (comment, theirs) = packets.next().expect("a packet for each copy of each datagram");
         let number = comment.trim_start_matches('#').split(' ').next().and_then(|number| number.parse::<usize>().ok());
-        let ours = observed(&record.observation.dissected[number.expect("a comment begins with the number")]);
-        if theirs != ours {
+        let read = &record.observation.dissected[number.expect("a comment begins with the number")];
+        let again = read.attempt > 1 || comment.contains(", copy ");
+        let ours = observed(read);
+        if !agree(&theirs, &ours, &flight.plan.scenario.name, again) {
             let token = flight.token();
             different.push(format!("{token}\n  {comment}\n  tshark {theirs:?}\n  ours   {ours:?}"));
         }
