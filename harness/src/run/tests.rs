@@ -28,6 +28,7 @@ fn finding(stack: &str, id: &str) -> Finding {
         scenario: "test/lossy".to_owned(),
         peer: None,
         id: id.to_owned(),
+        with: vec![],
         clause: "RFC 6347 §4.2.4".to_owned(),
         reason: "seen and verified".to_owned(),
         token: "wt1".to_owned(),

@@ -52,8 +52,11 @@ fn trace() -> Trace {
     Trace { events: events.into_iter().map(|(nanos, what)| Event { at: at(nanos), what }).collect() }
 }
 
-/// Block kinds in order, and of each packet its time, payload and comment.
-fn read(file: &[u8]) -> (Vec<&'static str>, Vec<(u64, Vec<u8>, String)>) {
+/// Time, payload and comment.
+type PacketRead = (u64, Vec<u8>, String);
+
+/// Block kinds in order, and the packets.
+fn read(file: &[u8]) -> (Vec<&'static str>, Vec<PacketRead>) {
     let mut reader = PcapNgReader::new(file).unwrap();
     let (mut kinds, mut packets) = (vec![], vec![]);
     while let Some(block) = reader.next_block() {
