@@ -10,9 +10,11 @@ use std::sync::Arc;
 use conformance::{Options, files, name_of, root, scenario_files};
 use libtest_mimic::{Arguments, Failed, Trial};
 use miette::Report;
+use windtunnel::endpoint::Role;
 use windtunnel::output::capture::View;
 use windtunnel::output::row::Verdict;
 use windtunnel::output::table::{self, Paint};
+use windtunnel::output::token::Token;
 use windtunnel::plan::Plan;
 use windtunnel::run::{self, Flight};
 use windtunnel::scenario::findings::{self, Finding};
@@ -50,6 +52,8 @@ fn main() -> ExitCode {
         }
     } else {
         trials.push(Trial::test("golden::each_has_a_scenario_that_asks_for_it", goldens_have_scenarios));
+        trials
+            .push(Trial::test("findings::each_token_replays_what_it_says", move || tokens_replay(&folder, &findings)));
     }
     libtest_mimic::run(&arguments, trials).exit_code()
 }
@@ -189,6 +193,28 @@ fn goldens_have_scenarios() -> Result<(), Failed> {
         let asked = scenario::load(&scenarios.join(format!("{name}.yaml"))).is_ok_and(|scenario| scenario.golden);
         if !asked {
             return Err(format!("{} has no scenario with `golden: true`: remove it", file.display()).into());
+        }
+    }
+    Ok(())
+}
+
+/// A finding's token is its evidence: it must name a run of the scenario as it is now, in which the stack is what the
+/// finding says.
+fn tokens_replay(folder: &Path, findings: &[Finding]) -> Result<(), Failed> {
+    for finding in findings {
+        let bad = |what: String| format!("findings.yaml, line {}: {}: {what}", finding.line, finding.token);
+        let token: Token = finding.token.parse().map_err(|error| bad(format!("{error}")))?;
+        let scenario = scenario::load(&folder.join(format!("{}.yaml", token.scenario)))
+            .map_err(|error| bad(format!("{:?}", Report::new(error))))?;
+        if !token.fits(&scenario.digest) {
+            return Err(bad("the scenario has changed since: run it again and take the new token".to_owned()).into());
+        }
+        let stack = match finding.role {
+            Role::Client => &token.client,
+            Role::Server => &token.server,
+        };
+        if *stack != finding.stack {
+            return Err(bad(format!("the {} in it is {stack}", finding.role)).into());
         }
     }
     Ok(())
