@@ -1,10 +1,12 @@
 //! Cryptography behind one trait, so that primitives can change without touching the protocol.
 //!
-//! This module owns the interface and the names of algorithms; `rustcrypto` is the default provider, and
-//! `schedule12` the DTLS 1.2 key schedule. Nothing here knows records, flights or time.
+//! This module owns the interface and the names of algorithms; `rustcrypto` is the default provider, `schedule12` and
+//! `schedule13` are the key schedules. Nothing here knows records, flights or time.
 
+pub mod hkdf;
 pub mod rustcrypto;
 pub mod schedule12;
+pub mod schedule13;
 
 #[cfg(test)]
 pub(crate) mod test_vectors;
@@ -212,6 +214,15 @@ pub trait Aead: Debug + Send + Sync {
     fn open(&self, nonce: &[u8; 12], aad: &[u8], buffer: &mut [u8]) -> Result<usize, CryptoError>;
 }
 
+/// Ciphertext that a mask is made from (RFC 9147 §4.2.3).
+pub const NUMBER_SAMPLE_LEN: usize = 16;
+
+/// A keyed cipher that hides record numbers (RFC 9147 §4.2.3).
+pub trait NumberCipher: Debug + Send + Sync {
+    /// What to add, without carry, to the number's bytes in the header of the record whose ciphertext starts so.
+    fn mask(&self, sample: &[u8; NUMBER_SAMPLE_LEN]) -> [u8; 2];
+}
+
 /// An ephemeral key of one side.
 pub trait KeyExchange: Send + Sync {
     /// The group the key belongs to.
@@ -238,6 +249,8 @@ pub trait CryptoProvider: Debug + Send + Sync {
     fn hmac(&self, algorithm: HashAlgorithm, key: &[u8], parts: &[&[u8]]) -> Digest;
     /// An AEAD under `key`, whose length must be [`AeadAlgorithm::key_len`].
     fn aead(&self, algorithm: AeadAlgorithm, key: &[u8]) -> Result<Box<dyn Aead>, CryptoError>;
+    /// The cipher that goes with that AEAD to hide record numbers in DTLS 1.3; keys are of the same length.
+    fn number_cipher(&self, algorithm: AeadAlgorithm, key: &[u8]) -> Result<Box<dyn NumberCipher>, CryptoError>;
     /// A fresh ephemeral key whose bytes come from `random` alone.
     fn key_exchange(&self, group: Group, random: &mut dyn Rng) -> Result<Box<dyn KeyExchange>, CryptoError>;
     /// Loads a private key: PKCS#8 or SEC1, ECDSA P-256 or Ed25519.

@@ -6,6 +6,7 @@
 mod aead;
 mod hash;
 mod kx;
+mod number;
 mod sign;
 mod verify;
 
@@ -15,7 +16,9 @@ use rand_core::Rng;
 use rustls_pki_types::{PrivateKeyDer, SignatureVerificationAlgorithm};
 
 use super::SigningKey;
-use super::{Aead, AeadAlgorithm, CryptoError, CryptoProvider, Digest, Group, Hash, HashAlgorithm, KeyExchange};
+use super::{
+    Aead, AeadAlgorithm, CryptoError, CryptoProvider, Digest, Group, Hash, HashAlgorithm, KeyExchange, NumberCipher,
+};
 
 /// The provider over RustCrypto and dalek crates.
 pub fn provider() -> Arc<dyn CryptoProvider> {
@@ -36,6 +39,10 @@ impl CryptoProvider for RustCrypto {
 
     fn aead(&self, algorithm: AeadAlgorithm, key: &[u8]) -> Result<Box<dyn Aead>, CryptoError> {
         aead::load(algorithm, key)
+    }
+
+    fn number_cipher(&self, algorithm: AeadAlgorithm, key: &[u8]) -> Result<Box<dyn NumberCipher>, CryptoError> {
+        number::load(algorithm, key)
     }
 
     fn key_exchange(&self, group: Group, random: &mut dyn Rng) -> Result<Box<dyn KeyExchange>, CryptoError> {
