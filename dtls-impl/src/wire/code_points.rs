@@ -77,13 +77,17 @@ code_points! {
 }
 
 code_points! {
-    /// Types of handshake messages (RFC 5246 §7.4, RFC 6347 §4.3.2).
+    /// Types of handshake messages (RFC 5246 §7.4, RFC 6347 §4.3.2, RFC 9147 §5.2).
     HandshakeType(u8) {
         HELLO_REQUEST = 0 => "hello_request",
         CLIENT_HELLO = 1 => "client_hello",
         SERVER_HELLO = 2 => "server_hello",
         HELLO_VERIFY_REQUEST = 3 => "hello_verify_request",
         NEW_SESSION_TICKET = 4 => "new_session_ticket",
+        END_OF_EARLY_DATA = 5 => "end_of_early_data",
+        ENCRYPTED_EXTENSIONS = 8 => "encrypted_extensions",
+        REQUEST_CONNECTION_ID = 9 => "request_connection_id",
+        NEW_CONNECTION_ID = 10 => "new_connection_id",
         CERTIFICATE = 11 => "certificate",
         SERVER_KEY_EXCHANGE = 12 => "server_key_exchange",
         CERTIFICATE_REQUEST = 13 => "certificate_request",
@@ -92,6 +96,8 @@ code_points! {
         CLIENT_KEY_EXCHANGE = 16 => "client_key_exchange",
         FINISHED = 20 => "finished",
         CERTIFICATE_STATUS = 22 => "certificate_status",
+        KEY_UPDATE = 24 => "key_update",
+        MESSAGE_HASH = 254 => "message_hash",
     }
 }
 
@@ -112,8 +118,14 @@ code_points! {
         RECORD_SIZE_LIMIT = 28 => "record_size_limit",
         SESSION_TICKET = 35 => "session_ticket",
         PRE_SHARED_KEY = 41 => "pre_shared_key",
+        EARLY_DATA = 42 => "early_data",
         SUPPORTED_VERSIONS = 43 => "supported_versions",
         COOKIE = 44 => "cookie",
+        PSK_KEY_EXCHANGE_MODES = 45 => "psk_key_exchange_modes",
+        CERTIFICATE_AUTHORITIES = 47 => "certificate_authorities",
+        OID_FILTERS = 48 => "oid_filters",
+        POST_HANDSHAKE_AUTH = 49 => "post_handshake_auth",
+        SIGNATURE_ALGORITHMS_CERT = 50 => "signature_algorithms_cert",
         KEY_SHARE = 51 => "key_share",
         CONNECTION_ID = 54 => "connection_id",
         RENEGOTIATION_INFO = 0xff01 => "renegotiation_info",
@@ -159,7 +171,7 @@ code_points! {
 }
 
 code_points! {
-    /// What an alert says (RFC 5246 §7.2, RFC 6066 §9, RFC 4279 §6).
+    /// What an alert says (RFC 5246 §7.2, RFC 6066 §9, RFC 4279 §6, RFC 8446 §6).
     AlertDescription(u8) {
         CLOSE_NOTIFY = 0 => "close_notify",
         UNEXPECTED_MESSAGE = 10 => "unexpected_message",
@@ -190,6 +202,7 @@ code_points! {
         UNSUPPORTED_EXTENSION = 110 => "unsupported_extension",
         UNRECOGNIZED_NAME = 112 => "unrecognized_name",
         UNKNOWN_PSK_IDENTITY = 115 => "unknown_psk_identity",
+        CERTIFICATE_REQUIRED = 116 => "certificate_required",
         NO_APPLICATION_PROTOCOL = 120 => "no_application_protocol",
     }
 }
@@ -226,6 +239,8 @@ code_points! {
         TLS_AES_128_GCM_SHA256 = 0x1301 => "TLS_AES_128_GCM_SHA256",
         TLS_AES_256_GCM_SHA384 = 0x1302 => "TLS_AES_256_GCM_SHA384",
         TLS_CHACHA20_POLY1305_SHA256 = 0x1303 => "TLS_CHACHA20_POLY1305_SHA256",
+        TLS_AES_128_CCM_SHA256 = 0x1304 => "TLS_AES_128_CCM_SHA256",
+        TLS_AES_128_CCM_8_SHA256 = 0x1305 => "TLS_AES_128_CCM_8_SHA256",
     }
 }
 

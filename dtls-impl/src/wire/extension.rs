@@ -18,7 +18,7 @@ pub struct Extension<'a> {
 pub const POINT_FORMAT_UNCOMPRESSED: u8 = 0;
 
 impl Extension<'static> {
-    fn made(extension_type: ExtensionType, fill: impl FnOnce(&mut Writer)) -> Self {
+    pub(super) fn made(extension_type: ExtensionType, fill: impl FnOnce(&mut Writer)) -> Self {
         let mut w = Writer::new();
         fill(&mut w);
         Self { extension_type, data: Cow::Owned(w.into_bytes()) }
@@ -71,10 +71,12 @@ pub struct Extensions<'a>(pub Vec<Extension<'a>>);
 impl<'a> Extensions<'a> {
     /// Reads what follows the fixed part of a hello: nothing, or a block that fills the message (RFC 5246 §7.4.1.2).
     pub fn parse(r: &mut Reader<'a>) -> Result<Self, ParseError> {
+        if r.is_empty() { Ok(Self::default()) } else { Self::parse_block(r) }
+    }
+
+    /// Reads a block that must be there even if it is empty, as in every message of TLS 1.3 (RFC 8446 §4.2).
+    pub fn parse_block(r: &mut Reader<'a>) -> Result<Self, ParseError> {
         let mut list = Vec::new();
-        if r.is_empty() {
-            return Ok(Self(list));
-        }
         let mut block = Reader::new(r.vec16()?);
         while !block.is_empty() {
             let extension_type = ExtensionType(block.u16()?);
@@ -85,9 +87,13 @@ impl<'a> Extensions<'a> {
 
     /// Writes the block, or nothing if there are no extensions.
     pub fn emit(&self, w: &mut Writer) {
-        if self.0.is_empty() {
-            return;
+        if !self.0.is_empty() {
+            self.emit_block(w);
         }
+    }
+
+    /// Writes the block even if there are no extensions.
+    pub fn emit_block(&self, w: &mut Writer) {
         w.vec16(|w| {
             for extension in &self.0 {
                 w.u16(extension.extension_type.0);

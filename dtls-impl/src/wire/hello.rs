@@ -10,6 +10,18 @@ pub const RANDOM_LEN: usize = 32;
 /// Largest session id (RFC 5246 §7.4.1.2).
 pub const SESSION_ID_LEN_MAX: usize = 32;
 
+/// ServerHello.random of a HelloRetryRequest: the SHA-256 of "HelloRetryRequest" (RFC 8446 §4.1.3).
+pub const HELLO_RETRY_RANDOM: [u8; RANDOM_LEN] = [
+    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2, 0x11,
+    0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+];
+
+/// How the random of a server ends that could have negotiated 1.3 and did 1.2 (RFC 8446 §4.1.3, RFC 9147 §5.3).
+pub const DOWNGRADE_TO_1_2: [u8; 8] = *b"DOWNGRD\x01";
+
+/// How the random of a server ends that could have negotiated 1.2 and did 1.0 (RFC 8446 §4.1.3, RFC 9147 §5.3).
+pub const DOWNGRADE_TO_1_0: [u8; 8] = *b"DOWNGRD\x00";
+
 /// The `null` compression method.
 pub const COMPRESSION_NULL: u8 = 0;
 
@@ -148,6 +160,13 @@ impl<'a> ServerHello<'a> {
         w.u16(self.cipher_suite.0);
         w.u8(self.compression_method);
         self.extensions.emit(w);
+    }
+}
+
+impl ServerHello<'_> {
+    /// Whether this is a HelloRetryRequest, which has a ServerHello's form (RFC 8446 §4.1.4).
+    pub fn is_retry_request(&self) -> bool {
+        self.random == HELLO_RETRY_RANDOM
     }
 }
 

@@ -1,21 +1,26 @@
-//! Bytes and values: records, handshake fragments, and every message of DTLS 1.2.
+//! Bytes and values: records, handshake fragments, and every message of DTLS 1.2 and 1.3.
 //!
 //! Parsing borrows from the input and never panics; emitting takes the same types. After `parse` succeeds, every length
 //! inside the value is right and nothing is left over; whether the value makes sense in its place is for `handshake`.
 //! There is no state here, and no cryptography.
 
+mod ack;
 mod alert;
 mod certificate;
 mod code_points;
 mod codec;
 mod extension;
+mod extension13;
 mod handshake;
+mod handshake13;
 mod hello;
 mod key_exchange;
 mod record;
+mod record13;
 #[cfg(test)]
 mod tests;
 
+pub use ack::{Ack, RECORD_NUMBER_LEN, RecordNumber};
 pub use alert::{Alert, ChangeCipherSpec};
 pub use certificate::{Certificate, CertificateRequest};
 pub use code_points::{
@@ -24,10 +29,15 @@ pub use code_points::{
 };
 pub use codec::{ParseError, Reader, Writer};
 pub use extension::{Extension, Extensions, POINT_FORMAT_UNCOMPRESSED};
+pub use extension13::{KeyShare, OfferedPsk, PSK_MODE_DHE, PSK_MODE_ONLY};
 pub use handshake::{Fragment, Fragments, HANDSHAKE_HEADER_LEN, HandshakeHeader};
+pub use handshake13::{
+    Certificate13, CertificateEntry, CertificateRequest13, CertificateVerify, EncryptedExtensions, Finished13,
+    KeyUpdate, NewSessionTicket,
+};
 pub use hello::{
-    COMPRESSION_NULL, ClientHello, ClientHelloStart, Empty, HelloVerifyRequest, RANDOM_LEN, SESSION_ID_LEN_MAX,
-    ServerHello,
+    COMPRESSION_NULL, ClientHello, ClientHelloStart, DOWNGRADE_TO_1_0, DOWNGRADE_TO_1_2, Empty, HELLO_RETRY_RANDOM,
+    HelloVerifyRequest, RANDOM_LEN, SESSION_ID_LEN_MAX, ServerHello,
 };
 pub use key_exchange::{
     ClientKeyExchange, EcdhParams, Finished, ServerKeyExchangeEcdhePsk, ServerKeyExchangePsk, ServerKeyExchangeSigned,
@@ -35,6 +45,9 @@ pub use key_exchange::{
 };
 pub use record::{
     CIPHERTEXT_LEN_MAX, PLAINTEXT_LEN_MAX, RECORD_HEADER_LEN, RECORD_SEQ_MAX, Record, RecordHeader, Records,
+};
+pub use record13::{
+    AnyRecord, AnyRecords, EpochBits, HeaderForm, ProtectedRecord, SeqBits, UNIFIED_HEADER_LEN_MAX, emit_unified,
 };
 
 /// The body of a message as bytes.

@@ -121,6 +121,87 @@ survives!(
 );
 survives!(finished_survives, Finished { verify_data: [5; VERIFY_DATA_LEN] }, Finished::parse, None);
 
+survives!(
+    hello_retry_request_survives,
+    ServerHello {
+        random: HELLO_RETRY_RANDOM,
+        extensions: Extensions(vec![
+            Extension::selected_version(ProtocolVersion::DTLS1_3),
+            Extension::selected_group(NamedGroup::SECP256R1),
+            Extension::cookie(b"crumbs"),
+        ]),
+        ..server_hello()
+    },
+    ServerHello::parse,
+    Some(2 + 32 + 1 + 2 + 1)
+);
+survives!(
+    encrypted_extensions_survive,
+    EncryptedExtensions { extensions: Extensions(vec![Extension::supported_groups(&[NamedGroup::X25519])]) },
+    EncryptedExtensions::parse,
+    None
+);
+survives!(
+    empty_encrypted_extensions_survive,
+    EncryptedExtensions { extensions: Extensions::default() },
+    EncryptedExtensions::parse,
+    None
+);
+survives!(
+    certificate_request_13_survives,
+    CertificateRequest13 {
+        context: b"",
+        extensions: Extensions(vec![Extension::signature_algorithms(&[SignatureSchemeCode::ED25519])]),
+    },
+    CertificateRequest13::parse,
+    None
+);
+survives!(
+    certificate_13_survives,
+    Certificate13 {
+        context: b"context",
+        entries: vec![
+            CertificateEntry { certificate: b"leaf", extensions: Extensions::default() },
+            CertificateEntry {
+                certificate: b"issuer",
+                extensions: Extensions(vec![Extension {
+                    extension_type: ExtensionType::STATUS_REQUEST,
+                    data: Cow::Borrowed(b"?"),
+                }]),
+            },
+        ],
+    },
+    Certificate13::parse,
+    None
+);
+survives!(
+    certificate_verify_survives,
+    CertificateVerify { scheme: SignatureSchemeCode::ED25519, signature: b"signature" },
+    CertificateVerify::parse,
+    None
+);
+survives!(finished_13_survives, Finished13 { verify_data: &[5; 48] }, |body| Finished13::parse(body, 48), None);
+survives!(
+    new_session_ticket_survives,
+    NewSessionTicket {
+        lifetime: 604_800,
+        age_add: 7,
+        nonce: b"\0",
+        ticket: b"ticket",
+        extensions: Extensions::default(),
+    },
+    NewSessionTicket::parse,
+    None
+);
+survives!(key_update_survives, KeyUpdate { update_requested: true }, KeyUpdate::parse, None);
+survives!(
+    ack_survives,
+    Ack { records: vec![RecordNumber { epoch: 2, seq: 7 }, RecordNumber { epoch: u64::MAX, seq: 1 << 40 }] },
+    Ack::parse,
+    None
+);
+survives!(empty_ack_survives, Ack::default(), Ack::parse, None);
+
 #[test]
 fn hello_request_and_server_hello_done_are_empty() {
     assert_eq!(Empty::parse(b""), Ok(Empty));
@@ -168,8 +249,22 @@ proptest! {
         again!(ServerKeyExchangeEcdhePsk::parse(&bytes));
         again!(ClientKeyExchange::parse(&bytes, true, true));
         again!(Finished::parse(&bytes));
+        again!(EncryptedExtensions::parse(&bytes));
+        again!(CertificateRequest13::parse(&bytes));
+        again!(Certificate13::parse(&bytes));
+        again!(CertificateVerify::parse(&bytes));
+        again!(Finished13::parse(&bytes, 32));
+        again!(NewSessionTicket::parse(&bytes));
+        again!(KeyUpdate::parse(&bytes));
+        again!(Ack::parse(&bytes));
+        for id_len in [None, Some(3)] {
+            AnyRecords::new(&bytes, id_len).for_each(drop);
+        }
         // An empty extension block and no block are the same value, so the bytes of hellos may differ.
-        let _ = ClientHello::parse(&bytes).map(|hello| hello.extensions.server_name().is_ok());
+        let _ = ClientHello::parse(&bytes).map(|hello| {
+            let extensions = &hello.extensions;
+            extensions.server_name().is_ok() && extensions.key_shares().is_ok() && extensions.offered_psks().is_ok()
+        });
         let _ = ServerHello::parse(&bytes).map(|hello| hello.extensions.supported_groups().is_ok());
         let _ = Alert::parse(&bytes);
         let _ = ChangeCipherSpec::parse(&bytes);

@@ -1,0 +1,289 @@
+//! Records of DTLS 1.3 in a datagram: plaintext ones as in DTLS 1.2, and protected ones behind the unified header
+//! (RFC 9147 §4). Looks at nothing behind the header, and takes nothing off the record number but its bits.
+
+use super::codec::{ParseError, Reader, Writer};
+use super::record::Record;
+
+/// `0b001` in the top bits marks a protected record (RFC 9147 §4.1).
+const FIXED_BITS: u8 = 0b0010_0000;
+const FIXED_MASK: u8 = 0b1110_0000;
+/// C: a connection ID follows.
+const CONNECTION_ID_BIT: u8 = 0b0001_0000;
+/// S: the number has 16 bits, not 8.
+const LONG_SEQ_BIT: u8 = 0b0000_1000;
+/// L: a length follows.
+const LENGTH_BIT: u8 = 0b0000_0100;
+/// E: low bits of the epoch.
+const EPOCH_MASK: u8 = 0b0000_0011;
+
+/// Longest unified header without a connection ID.
+pub const UNIFIED_HEADER_LEN_MAX: usize = 5;
+
+/// The two bits of its epoch that a record shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EpochBits(u8);
+
+impl EpochBits {
+    /// The bits of an epoch.
+    pub const fn of(epoch: u64) -> Self {
+        Self(epoch as u8 & EPOCH_MASK)
+    }
+
+    /// Whether the epoch has these bits.
+    pub const fn fit(self, epoch: u64) -> bool {
+        self.0 == Self::of(epoch).0
+    }
+}
+
+/// The low bits of its number that a record shows, masked until [`Self::unmask`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeqBits {
+    /// 8 bits.
+    Short(u8),
+    /// 16 bits.
+    Long(u16),
+}
+
+impl SeqBits {
+    /// Adds the mask: hides bits that show, and shows bits that are hidden.
+    pub const fn unmask(self, mask: [u8; 2]) -> Self {
+        match self {
+            Self::Short(bits) => Self::Short(bits ^ mask[0]),
+            Self::Long(bits) => Self::Long(bits ^ u16::from_be_bytes(mask)),
+        }
+    }
+}
+
+/// Choices a sender has for each header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeaderForm {
+    /// 16 bits of the number, not 8.
+    pub long_seq: bool,
+    /// A length: needed unless the record is the last of its datagram.
+    pub length: bool,
+}
+
+impl HeaderForm {
+    /// What fits everywhere.
+    pub const FULL: Self = Self { long_seq: true, length: true };
+
+    /// Length of the header.
+    pub const fn len(self) -> usize {
+        2 + self.long_seq as usize + 2 * self.length as usize
+    }
+}
+
+/// Writes a unified header without a connection ID, its number not yet masked, and says where the number is.
+pub fn emit_unified(form: HeaderForm, epoch: u64, seq: u64, body_len: u16, w: &mut Writer) {
+    let bit = |condition, bit| if condition { bit } else { 0 };
+    w.u8(FIXED_BITS | bit(form.long_seq, LONG_SEQ_BIT) | bit(form.length, LENGTH_BIT) | EpochBits::of(epoch).0);
+    if form.long_seq {
+        w.u16(seq as u16);
+    } else {
+        w.u8(seq as u8);
+    }
+    if form.length {
+        w.u16(body_len);
+    }
+}
+
+/// A record as it arrived: which epoch and number it has is not known yet, only bits of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProtectedRecord<'a> {
+    header: &'a [u8],
+    epoch: EpochBits,
+    connection_id: Option<&'a [u8]>,
+    seq: SeqBits,
+    body: &'a [u8],
+}
+
+impl<'a> ProtectedRecord<'a> {
+    /// Reads one record. `connection_id_len` is what was negotiated for records to us: a record whose C bit does not
+    /// fit it cannot be read (RFC 9147 §4, §9).
+    pub fn parse(r: &mut Reader<'a>, connection_id_len: Option<usize>) -> Result<Self, ParseError> {
+        let whole = *r;
+        let first = r.u8()?;
+        if first & FIXED_MASK != FIXED_BITS {
+            return Err(ParseError::BadValue);
+        }
+        let connection_id = match (first & CONNECTION_ID_BIT != 0, connection_id_len) {
+            (true, Some(len)) => Some(r.take(len)?),
+            (false, None) => None,
+            _ => return Err(ParseError::BadValue),
+        };
+        let seq = if first & LONG_SEQ_BIT != 0 { SeqBits::Long(r.u16()?) } else { SeqBits::Short(r.u8()?) };
+        let body_len = if first & LENGTH_BIT != 0 { Some(usize::from(r.u16()?)) } else { None };
+        let header = whole.clone().take(whole.len() - r.len())?;
+        let body = match body_len {
+            Some(len) => r.take(len)?,
+            None => r.take_rest(),
+        };
+        Ok(Self { header, epoch: EpochBits::of(u64::from(first)), connection_id, seq, body })
+    }
+
+    /// The bits of the epoch.
+    pub const fn epoch(&self) -> EpochBits {
+        self.epoch
+    }
+
+    /// The connection ID.
+    pub const fn connection_id(&self) -> Option<&'a [u8]> {
+        self.connection_id
+    }
+
+    /// The bits of the number, masked.
+    pub const fn seq(&self) -> SeqBits {
+        self.seq
+    }
+
+    /// The ciphertext.
+    pub const fn body(&self) -> &'a [u8] {
+        self.body
+    }
+
+    /// The header as it was before its number was masked, which is what the tag covers (RFC 9147 §4).
+    pub fn header_with(&self, seq: SeqBits) -> Vec<u8> {
+        let mut header = self.header.to_vec();
+        let at = 1 + self.connection_id.map_or(0, <[u8]>::len);
+        match seq {
+            SeqBits::Short(bits) => header[at] = bits,
+            SeqBits::Long(bits) => header[at..at + 2].copy_from_slice(&bits.to_be_bytes()),
+        }
+        header
+    }
+}
+
+/// A record of either kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnyRecord<'a> {
+    /// DTLSPlaintext, or any record of DTLS 1.2.
+    Plain(Record<'a>),
+    /// DTLSCiphertext.
+    Protected(ProtectedRecord<'a>),
+}
+
+/// The records of one datagram in order, told apart by their first byte (RFC 9147 §4.1). An item is an error once, for
+/// the bytes behind the last whole record.
+#[derive(Clone, Copy, Debug)]
+pub struct AnyRecords<'a> {
+    reader: Reader<'a>,
+    connection_id_len: Option<usize>,
+}
+
+impl<'a> AnyRecords<'a> {
+    /// The records of `datagram`.
+    pub const fn new(datagram: &'a [u8], connection_id_len: Option<usize>) -> Self {
+        Self { reader: Reader::new(datagram), connection_id_len }
+    }
+}
+
+impl<'a> Iterator for AnyRecords<'a> {
+    type Item = Result<AnyRecord<'a>, ParseError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let first = self.reader.clone().u8().ok()?;
+        let record = if first & FIXED_MASK == FIXED_BITS {
+            ProtectedRecord::parse(&mut self.reader, self.connection_id_len).map(AnyRecord::Protected)
+        } else {
+            Record::parse(&mut self.reader).map(AnyRecord::Plain)
+        };
+        if record.is_err() {
+            self.reader = Reader::new(&[]);
+        }
+        Some(record)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{ContentType, ProtocolVersion, RecordHeader};
+
+    fn header(form: HeaderForm, body_len: u16) -> Vec<u8> {
+        let mut w = Writer::new();
+        emit_unified(form, 6, 0x1_2345, body_len, &mut w);
+        w.into_bytes()
+    }
+
+    /// RFC 9147 §4, figure 4: what each form looks like.
+    #[test]
+    fn every_form_of_the_header_is_as_long_as_drawn() {
+        let form = |long_seq, length| HeaderForm { long_seq, length };
+        assert_eq!(header(form(true, true), 7), [0b0010_1110, 0x23, 0x45, 0, 7]);
+        assert_eq!(header(form(false, true), 7), [0b0010_0110, 0x45, 0, 7]);
+        assert_eq!(header(form(true, false), 7), [0b0010_1010, 0x23, 0x45]);
+        assert_eq!(header(form(false, false), 7), [0b0010_0010, 0x45]);
+        for (long_seq, length) in [(true, true), (false, true), (true, false), (false, false)] {
+            assert_eq!(header(form(long_seq, length), 7).len(), form(long_seq, length).len());
+        }
+        assert_eq!(HeaderForm::FULL.len(), UNIFIED_HEADER_LEN_MAX);
+    }
+
+    #[test]
+    fn every_form_of_the_header_is_read_back_with_and_without_connection_id() {
+        for bits in 0..8u8 {
+            let (with_id, long, length) = (bits & 4 != 0, bits & 2 != 0, bits & 1 != 0);
+            let mut bytes = header(HeaderForm { long_seq: long, length }, 4);
+            if with_id {
+                bytes[0] |= CONNECTION_ID_BIT;
+                bytes.splice(1..1, *b"id!");
+            }
+            let header_len = bytes.len();
+            bytes.extend_from_slice(b"body");
+            let id_len = with_id.then_some(3);
+            let mut r = Reader::new(&bytes);
+            let record = ProtectedRecord::parse(&mut r, id_len).unwrap();
+            assert_eq!(r.finish(), Ok(()));
+            assert_eq!(record.body(), b"body");
+            assert_eq!(record.connection_id(), with_id.then_some(&b"id!"[..]));
+            assert!(record.epoch().fit(2) && record.epoch().fit(6) && !record.epoch().fit(3));
+            let seq = if long { SeqBits::Long(0x2345) } else { SeqBits::Short(0x45) };
+            assert_eq!(record.seq(), seq);
+            let masked = record.header_with(seq.unmask([0xff, 0xff]));
+            assert_ne!(masked, bytes[..header_len]);
+            assert_eq!(record.header_with(seq), bytes[..header_len]);
+            // Neither the wrong idea of connection IDs nor a cut header can be read.
+            assert!(ProtectedRecord::parse(&mut Reader::new(&bytes), (!with_id).then_some(3)).is_err());
+            for cut in 0..header_len {
+                assert!(ProtectedRecord::parse(&mut Reader::new(&bytes[..cut]), id_len).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_without_length_takes_the_rest_of_the_datagram() {
+        let short = HeaderForm { long_seq: false, length: false };
+        let plain = Record {
+            header: RecordHeader {
+                content_type: ContentType::HANDSHAKE,
+                version: ProtocolVersion::DTLS1_2,
+                epoch: 0,
+                seq: 1,
+            },
+            body: b"hello",
+        };
+        let mut w = Writer::new();
+        plain.emit(&mut w);
+        let mut datagram = w.into_bytes();
+        datagram.extend_from_slice(&header(HeaderForm::FULL, 3));
+        datagram.extend_from_slice(b"one");
+        datagram.extend_from_slice(&header(short, 0));
+        datagram.extend_from_slice(b"all the rest");
+        let records: Vec<_> = AnyRecords::new(&datagram, None).collect();
+        let bodies = records.iter().map(|record| match record {
+            Ok(AnyRecord::Plain(record)) => record.body,
+            Ok(AnyRecord::Protected(record)) => record.body(),
+            Err(error) => panic!("{error}"),
+        });
+        assert_eq!(bodies.collect::<Vec<_>>(), [&b"hello"[..], b"one", b"all the rest"]);
+    }
+
+    #[test]
+    fn a_broken_record_ends_the_datagram_with_one_error() {
+        let mut datagram = header(HeaderForm::FULL, 100);
+        datagram.extend_from_slice(&[0; 99]);
+        assert_eq!(AnyRecords::new(&datagram, None).collect::<Vec<_>>(), [Err(ParseError::Truncated)]);
+        // The first byte of neither kind: read as a plaintext record of unknown type, which is not our business.
+        assert!(AnyRecords::new(&[0xff, 0xfe, 0xfd], None).next().is_some_and(|record| record.is_err()));
+    }
+}
