@@ -4,5 +4,6 @@
 //! `wire`'s business, and what a record contains is the handshake's.
 
 pub mod protection12;
+pub mod protection13;
 pub mod replay;
 pub mod seq;

@@ -68,7 +68,7 @@ impl HeaderForm {
     pub const FULL: Self = Self { long_seq: true, length: true };
 
     /// Length of the header.
-    pub const fn len(self) -> usize {
+    pub const fn header_len(self) -> usize {
         2 + self.long_seq as usize + 2 * self.length as usize
     }
 }
@@ -216,7 +216,7 @@ mod tests {
         for (long_seq, length) in [(true, true), (false, true), (true, false), (false, false)] {
             assert_eq!(header(form(long_seq, length), 7).len(), form(long_seq, length).len());
         }
-        assert_eq!(HeaderForm::FULL.len(), UNIFIED_HEADER_LEN_MAX);
+        assert_eq!(HeaderForm::FULL.header_len(), UNIFIED_HEADER_LEN_MAX);
     }
 
     #[test]
