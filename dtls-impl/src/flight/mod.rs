@@ -4,9 +4,12 @@
 //! takes new record numbers. [`packing`] cuts, [`retransmitter`] decides when, [`reassembly`] puts the peer's fragments
 //! together again. Records, keys and what messages mean are elsewhere.
 
+pub(crate) mod ack;
 pub(crate) mod packing;
+mod ranges;
 pub(crate) mod reassembly;
 pub(crate) mod retransmitter;
+pub(crate) mod tracked;
 
 use crate::wire::HandshakeType;
 
@@ -16,7 +19,7 @@ pub(crate) enum FlightItem {
     /// A handshake message.
     Message {
         /// Epoch it is sent in, also when repeated (RFC 6347 §4.1).
-        epoch: u16,
+        epoch: u64,
         message_type: HandshakeType,
         message_seq: u16,
         body: Vec<u8>,
@@ -24,7 +27,7 @@ pub(crate) enum FlightItem {
     /// ChangeCipherSpec: belongs to the flight of the Finished that follows it (RFC 6347 §4.2.5).
     ChangeCipherSpec {
         /// The epoch it ends.
-        epoch: u16,
+        epoch: u64,
     },
 }
 

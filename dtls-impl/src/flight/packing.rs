@@ -1,6 +1,9 @@
 //! Cuts a flight into records, and packs records into datagrams, for an MTU (RFC 6347 §4.1.1, §4.2.3). Pure: numbers and
 //! keys come later.
 
+use core::ops::Range;
+
+use super::tracked::Missing;
 use super::{FlightItem, OutgoingFlight};
 use crate::wire::{
     ChangeCipherSpec, ContentType, Fragment, HANDSHAKE_HEADER_LEN, HandshakeHeader, PLAINTEXT_LEN_MAX, Writer,
@@ -10,7 +13,7 @@ use crate::wire::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PlannedRecord {
     pub(crate) content_type: ContentType,
-    pub(crate) epoch: u16,
+    pub(crate) epoch: u64,
     pub(crate) plaintext: Vec<u8>,
 }
 
@@ -31,7 +34,7 @@ impl Packer {
         self.room = self.mtu;
     }
 
-    fn push(&mut self, content_type: ContentType, epoch: u16, plaintext: Vec<u8>, overhead: usize) {
+    fn push(&mut self, content_type: ContentType, epoch: u64, plaintext: Vec<u8>, overhead: usize) {
         self.room -= overhead + plaintext.len();
         if let Some(datagram) = self.datagrams.last_mut() {
             datagram.push(PlannedRecord { content_type, epoch, plaintext });
@@ -41,7 +44,7 @@ impl Packer {
 
 /// The datagrams of one transmission. `overhead` is what a record of an epoch has beyond its plaintext; the MTU leaves
 /// room for it, a handshake header and at least one byte.
-pub(crate) fn plan(flight: &OutgoingFlight, mtu: usize, overhead: impl Fn(u16) -> usize) -> Vec<Vec<PlannedRecord>> {
+pub(crate) fn plan(flight: &OutgoingFlight, mtu: usize, overhead: impl Fn(u64) -> usize) -> Vec<Vec<PlannedRecord>> {
     let mut packer = Packer { mtu, datagrams: Vec::new(), room: 0 };
     for item in &flight.items {
         match item {
@@ -54,19 +57,32 @@ pub(crate) fn plan(flight: &OutgoingFlight, mtu: usize, overhead: impl Fn(u16) -
             }
             FlightItem::Message { epoch, message_type, message_seq, body } => {
                 let whole = HandshakeHeader::whole(*message_type, *message_seq, body.len() as u32);
-                message(&mut packer, *epoch, whole, body, overhead(*epoch));
+                piece(&mut packer, *epoch, whole, body, 0..body.len(), overhead(*epoch));
             }
         }
     }
     packer.datagrams
 }
 
+/// The datagrams that hold the missing pieces of a flight: one fragment a record.
+pub(crate) fn plan_missing(
+    missing: &[Missing<'_>],
+    mtu: usize,
+    overhead: impl Fn(u64) -> usize,
+) -> Vec<Vec<PlannedRecord>> {
+    let mut packer = Packer { mtu, datagrams: Vec::new(), room: 0 };
+    for part in missing {
+        piece(&mut packer, part.epoch, part.whole, part.body, part.range.clone(), overhead(part.epoch));
+    }
+    packer.datagrams
+}
+
 /// Fills what is left of the datagram and goes on in the next until the message is out: the fewest datagrams, as a
 /// flight is of use only when all of them have arrived.
-fn message(packer: &mut Packer, epoch: u16, whole: HandshakeHeader, body: &[u8], overhead: usize) {
-    let mut offset = 0;
+fn piece(packer: &mut Packer, epoch: u64, whole: HandshakeHeader, body: &[u8], range: Range<usize>, overhead: usize) {
+    let mut offset = range.start;
     loop {
-        let left = body.len() - offset;
+        let left = range.end - offset;
         let room = packer.room.checked_sub(overhead + HANDSHAKE_HEADER_LEN);
         let room = match room {
             Some(room) if room >= left.min(FRAGMENT_LEN_MIN) => room,
@@ -81,7 +97,7 @@ fn message(packer: &mut Packer, epoch: u16, whole: HandshakeHeader, body: &[u8],
         Fragment { header, body: &body[offset..offset + len] }.emit(&mut w);
         packer.push(ContentType::HANDSHAKE, epoch, w.into_bytes(), overhead);
         offset += len;
-        if offset == body.len() {
+        if offset == range.end {
             return;
         }
     }
@@ -92,7 +108,7 @@ mod tests {
     use super::*;
     use crate::wire::{Fragments, HandshakeType};
 
-    const OVERHEAD: fn(u16) -> usize = |epoch| if epoch == 0 { 13 } else { 37 };
+    const OVERHEAD: fn(u64) -> usize = |epoch| if epoch == 0 { 13 } else { 37 };
 
     fn flight(lengths: &[usize]) -> OutgoingFlight {
         let message = |(seq, len): (usize, &usize)| FlightItem::Message {

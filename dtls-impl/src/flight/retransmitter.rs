@@ -32,22 +32,22 @@ enum Fate {
 }
 
 #[derive(Debug)]
-struct InFlight {
-    flight: OutgoingFlight,
+struct InFlight<F> {
+    flight: F,
     fate: Fate,
 }
 
 /// The flight in the air and its timer.
 #[derive(Debug)]
-pub(crate) struct Retransmitter {
+pub(crate) struct Retransmitter<F = OutgoingFlight> {
     timers: Timers,
     mutated: Mutated,
     /// The timer's current value: survives from flight to flight until one is answered at the first attempt.
     timeout: Duration,
-    in_flight: Option<InFlight>,
+    in_flight: Option<InFlight<F>>,
 }
 
-impl Retransmitter {
+impl<F> Retransmitter<F> {
     pub(crate) fn new(mut timers: Timers, mutated: Mutated) -> Self {
         if mutated.by(Mutation::ImpatientTimer) {
             timers.initial /= 10;
@@ -63,7 +63,7 @@ impl Retransmitter {
     }
 
     /// A flight that the peer must answer is sent for the first time.
-    pub(crate) fn start(&mut self, now: Instant, flight: OutgoingFlight) {
+    pub(crate) fn start(&mut self, now: Instant, flight: F) {
         self.on_answer();
         let give_up = now + self.timers.give_up;
         let deadline = (now + self.timeout).min(give_up);
@@ -71,7 +71,7 @@ impl Retransmitter {
     }
 
     /// The last flight of the handshake is sent for the first time.
-    pub(crate) fn start_last(&mut self, now: Instant, flight: OutgoingFlight) {
+    pub(crate) fn start_last(&mut self, now: Instant, flight: F) {
         self.on_answer();
         self.in_flight = Some(InFlight { flight, fate: Fate::Last { kept_until: now + LAST_FLIGHT_KEPT } });
     }
@@ -133,10 +133,22 @@ impl Retransmitter {
     }
 
     /// The flight to send.
-    pub(crate) fn flight(&self) -> Option<&OutgoingFlight> {
+    pub(crate) fn flight(&self) -> Option<&F> {
         self.in_flight.as_ref().map(|in_flight| &in_flight.flight)
     }
 
+    /// The flight to send, to note what became of it.
+    pub(crate) fn flight_mut(&mut self) -> Option<&mut F> {
+        self.in_flight.as_mut().map(|in_flight| &mut in_flight.flight)
+    }
+
+    /// The timer's current value.
+    pub(crate) const fn timeout(&self) -> Duration {
+        self.timeout
+    }
+}
+
+impl Retransmitter {
     /// Mutation: the next transmission has other message numbers.
     pub(crate) fn renumber(&mut self) {
         if let Some(in_flight) = &mut self.in_flight {

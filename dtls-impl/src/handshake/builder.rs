@@ -9,7 +9,7 @@ use crate::wire::HandshakeType;
 #[derive(Debug)]
 pub(crate) struct FlightBuilder<'t> {
     transcript: &'t mut Transcript,
-    epoch: u16,
+    epoch: u64,
     next_message_seq: u16,
     items: Vec<FlightItem>,
 }
@@ -32,6 +32,11 @@ impl<'t> FlightBuilder<'t> {
     pub(crate) fn change_cipher_spec(&mut self) {
         self.items.push(FlightItem::ChangeCipherSpec { epoch: self.epoch });
         self.epoch += 1;
+    }
+
+    /// What follows is sent in this epoch.
+    pub(crate) const fn epoch(&mut self, epoch: u64) {
+        self.epoch = epoch;
     }
 
     /// The transcript up to here.

@@ -19,9 +19,9 @@ use crate::link::Link;
 use crate::wire::{HandshakeType, NamedGroup, ParseError, ProtocolVersion, SignatureSchemeCode};
 
 /// What handlers work with besides their state.
-pub(crate) struct Context<'a, C> {
+pub(crate) struct Context<'a, C, L = Link> {
     pub(crate) config: &'a C,
-    pub(crate) link: &'a mut Link,
+    pub(crate) link: &'a mut L,
     pub(crate) entropy: &'a mut Entropy,
 }
 

@@ -1,40 +1,82 @@
-//! The hash of the handshake (RFC 6347 §4.2.6): every message as if sent in one fragment. HelloRequest,
-//! HelloVerifyRequest and the ClientHello it answers are left out by those who add.
+//! The hash of the handshake: every message as if sent in one piece. In DTLS 1.2 with the header of its only fragment
+//! (RFC 6347 §4.2.6); in DTLS 1.3 with the header of TLS, which knows neither `message_seq` nor fragments (RFC 9147
+//! §5.2). HelloRequest, HelloVerifyRequest and the ClientHello it answers are left out by those who add.
 
 use crate::crypto::{CryptoProvider, Digest, Hash, HashAlgorithm};
 use crate::flight::reassembly::Message;
-use crate::wire::{HandshakeHeader, HandshakeType, body_of};
+use crate::wire::{HandshakeHeader, HandshakeType, Writer, body_of};
+
+/// With which header a message is hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HashedHeader {
+    Dtls12,
+    Dtls13,
+}
+
+impl HashedHeader {
+    /// The header of a message with a body of `len` bytes.
+    pub(crate) fn bytes(self, message_type: HandshakeType, message_seq: u16, len: usize) -> Vec<u8> {
+        body_of(|w: &mut Writer| match self {
+            Self::Dtls12 => HandshakeHeader::whole(message_type, message_seq, len as u32).emit(w),
+            Self::Dtls13 => {
+                w.u8(message_type.0);
+                w.u24(len as u32);
+            }
+        })
+    }
+}
+
+/// The messages so far.
+#[derive(Debug)]
+pub(crate) struct Transcript {
+    header: HashedHeader,
+    state: State,
+}
 
 /// Until the suite is known the messages themselves are kept: two hellos at most, of bounded length.
 #[derive(Debug)]
-pub(crate) enum Transcript {
+enum State {
     Buffering(Vec<u8>),
     Hashing(Box<dyn Hash>),
 }
 
 impl Transcript {
+    /// Of a DTLS 1.2 handshake.
     pub(crate) const fn new() -> Self {
-        Self::Buffering(Vec::new())
+        Self { header: HashedHeader::Dtls12, state: State::Buffering(Vec::new()) }
+    }
+
+    /// Of a DTLS 1.3 handshake.
+    pub(crate) const fn dtls13() -> Self {
+        Self { header: HashedHeader::Dtls13, state: State::Buffering(Vec::new()) }
+    }
+
+    /// Of a DTLS 1.3 handshake whose first ClientHello was answered with a HelloRetryRequest: its hash stands for it
+    /// (RFC 8446 §4.4.1).
+    pub(crate) fn after_retry(provider: &dyn CryptoProvider, algorithm: HashAlgorithm, hello: &Digest) -> Self {
+        let mut transcript = Self::dtls13();
+        transcript.start(provider, algorithm);
+        transcript.add(HandshakeType::MESSAGE_HASH, 0, hello.as_ref());
+        transcript
     }
 
     /// The suite is chosen: hashes what was kept and all that follows.
     pub(crate) fn start(&mut self, provider: &dyn CryptoProvider, algorithm: HashAlgorithm) {
-        if let Self::Buffering(messages) = self {
+        if let State::Buffering(messages) = &self.state {
             let mut hash = provider.hash(algorithm);
             hash.update(messages);
-            *self = Self::Hashing(hash);
+            self.state = State::Hashing(hash);
         }
     }
 
     pub(crate) fn add(&mut self, message_type: HandshakeType, message_seq: u16, body: &[u8]) {
-        let header = HandshakeHeader::whole(message_type, message_seq, body.len() as u32);
-        let header = body_of(|w| header.emit(w));
-        match self {
-            Self::Buffering(messages) => {
+        let header = self.header.bytes(message_type, message_seq, body.len());
+        match &mut self.state {
+            State::Buffering(messages) => {
                 messages.extend_from_slice(&header);
                 messages.extend_from_slice(body);
             }
-            Self::Hashing(hash) => {
+            State::Hashing(hash) => {
                 hash.update(&header);
                 hash.update(body);
             }
@@ -47,10 +89,33 @@ impl Transcript {
 
     /// The hash up to here; empty as long as no suite is chosen, when there is nothing to verify with it.
     pub(crate) fn hash(&self) -> Digest {
-        match self {
-            Self::Buffering(_) => Digest::new(&[]),
-            Self::Hashing(hash) => hash.current(),
+        match &self.state {
+            State::Buffering(_) => Digest::new(&[]),
+            State::Hashing(hash) => hash.current(),
         }
+    }
+
+    /// The hash if the first `len` bytes of this message came next: what a binder covers of a ClientHello (RFC 8446
+    /// §4.2.11.2). The algorithm is that of the key, should the transcript have none yet.
+    pub(crate) fn hash_with(
+        &self,
+        provider: &dyn CryptoProvider,
+        algorithm: HashAlgorithm,
+        message_type: HandshakeType,
+        body: &[u8],
+        len: usize,
+    ) -> Digest {
+        let mut hash = match &self.state {
+            State::Buffering(messages) => {
+                let mut hash = provider.hash(algorithm);
+                hash.update(messages);
+                hash
+            }
+            State::Hashing(hash) => hash.fork(),
+        };
+        hash.update(&self.header.bytes(message_type, 0, body.len()));
+        hash.update(&body[..len]);
+        hash.current()
     }
 }
 
@@ -69,5 +134,24 @@ mod tests {
         hash.update(&[1, 0, 0, 5, 0, 1, 0, 0, 0, 0, 0, 5]);
         hash.update(b"hello");
         assert_eq!(early.hash(), hash.current());
+    }
+
+    /// RFC 8446 §4.4.1: 254, a length, and the hash of the first ClientHello.
+    #[test]
+    fn a_retried_hello_is_replaced_by_its_hash_and_1_3_hashes_the_header_of_tls() {
+        let provider = provider();
+        let hello = Digest::new(&[7; 32]);
+        let mut retried = Transcript::after_retry(&*provider, HashAlgorithm::Sha256, &hello);
+        retried.add(HandshakeType::SERVER_HELLO, 3, b"retry");
+        let mut hash = provider.hash(HashAlgorithm::Sha256);
+        hash.update(&[254, 0, 0, 32]);
+        hash.update(&[7; 32]);
+        hash.update(&[2, 0, 0, 5]);
+        hash.update(b"retry");
+        assert_eq!(retried.hash(), hash.current());
+        let binder = retried.hash_with(&*provider, HashAlgorithm::Sha256, HandshakeType::CLIENT_HELLO, b"hello", 3);
+        hash.update(&[1, 0, 0, 5]);
+        hash.update(b"hel");
+        assert_eq!(binder, hash.current());
     }
 }

@@ -24,18 +24,18 @@ const RECENT_MAX: usize = 64;
 /// A replay window would let anyone shut out the peer with one forged record of a high number, as nothing in epoch 0 is
 /// authentic. So old numbers stay welcome, and only those are remembered whose record was of use. Without this a copy
 /// made by the network would look like a repeated flight.
-#[derive(Debug)]
-struct RecentNumbers {
+#[derive(Debug, Default)]
+pub(crate) struct RecentNumbers {
     seen: Vec<u64>,
     next: usize,
 }
 
 impl RecentNumbers {
-    fn contains(&self, seq: u64) -> bool {
+    pub(crate) fn contains(&self, seq: u64) -> bool {
         self.seen.contains(&seq)
     }
 
-    fn insert(&mut self, seq: u64) {
+    pub(crate) fn insert(&mut self, seq: u64) {
         if self.contains(seq) {
             return;
         }
@@ -96,14 +96,14 @@ pub(crate) struct Inbound {
 }
 
 impl Inbound {
-    pub(crate) const fn new(reassembly: Reassembly) -> Self {
+    pub(crate) fn new(reassembly: Reassembly) -> Self {
         Self {
             reassembly,
             next_keys: None,
             change_cipher_spec_seen: false,
             suspected_alert: None,
             protected: None,
-            recent: RecentNumbers { seen: Vec::new(), next: 0 },
+            recent: RecentNumbers::default(),
             early: Vec::new(),
             last: None,
             answered: None,
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn copies_are_recognised_and_high_numbers_shut_nobody_out() {
-        let mut recent = RecentNumbers { seen: Vec::new(), next: 0 };
+        let mut recent = RecentNumbers::default();
         recent.insert(1 << 40);
         recent.insert(3);
         assert!(recent.contains(3) && !recent.contains(2));

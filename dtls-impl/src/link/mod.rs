@@ -34,14 +34,14 @@ pub(crate) enum FlightKind {
 #[derive(Debug)]
 struct Outbound {
     /// Epoch of alerts and data; flights know their own.
-    epoch: u16,
+    epoch: u64,
     numbers: [SeqCounter; 2],
     sealer: Option<Sealer>,
 }
 
 impl Outbound {
     /// Bytes of a record beyond its plaintext.
-    fn overhead(&self, epoch: u16) -> usize {
+    fn overhead(&self, epoch: u64) -> usize {
         let protection = if epoch == 0 { 0 } else { self.sealer.as_ref().map_or(0, Sealer::overhead) };
         RECORD_HEADER_LEN + protection
     }
@@ -50,11 +50,13 @@ impl Outbound {
     fn record(
         &mut self,
         content_type: ContentType,
-        epoch: u16,
+        epoch: u64,
         plaintext: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
         let counter = &mut self.numbers[usize::from(epoch != 0)];
+        // DTLS 1.2 without renegotiation has two epochs.
+        let epoch = u16::from(epoch != 0);
         let seq = counter.take().ok_or(Error::SequenceExhausted)?.get();
         match &self.sealer {
             Some(sealer) if epoch != 0 => {

@@ -214,7 +214,7 @@ mod tests {
         assert_eq!(header(form(true, false), 7), [0b0010_1010, 0x23, 0x45]);
         assert_eq!(header(form(false, false), 7), [0b0010_0010, 0x45]);
         for (long_seq, length) in [(true, true), (false, true), (true, false), (false, false)] {
-            assert_eq!(header(form(long_seq, length), 7).len(), form(long_seq, length).len());
+            assert_eq!(header(form(long_seq, length), 7).len(), form(long_seq, length).header_len());
         }
         assert_eq!(HeaderForm::FULL.header_len(), UNIFIED_HEADER_LEN_MAX);
     }
