@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::crypto::{CryptoProvider, Group, Secret, SigningKey};
+use crate::crypto::{CryptoProvider, Group, HashAlgorithm, Secret, SigningKey};
 use crate::error::{Error, Misuse};
 use crate::mutation::Mutated;
 #[cfg(feature = "mutation")]
 use crate::mutation::Mutation;
 use crate::pki::{self, ServerVerifier};
-use crate::suite::{self, KeyExchangeKind, SUITES, Suite};
+use crate::suite::{self, KeyExchangeKind, SUITES, SUITES13, Suite, Suite13};
 use crate::wire::CipherSuite;
 
 /// Smallest MTU: room for the headers, the longest AEAD expansion and a useful piece of a message.
@@ -49,13 +49,39 @@ pub enum ExtendedMasterSecret {
     Preferred,
 }
 
+/// Versions to negotiate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Versions {
+    /// DTLS 1.2 (RFC 6347) alone.
+    #[default]
+    Dtls12,
+    /// DTLS 1.3 (RFC 9147) alone.
+    Dtls13,
+    /// DTLS 1.3 with a peer that has it, else 1.2.
+    Both,
+}
+
+impl Versions {
+    pub(crate) const fn has_12(self) -> bool {
+        !matches!(self, Self::Dtls13)
+    }
+
+    pub(crate) const fn has_13(self) -> bool {
+        !matches!(self, Self::Dtls12)
+    }
+}
+
 /// What clients and servers have in common.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Common {
     /// The primitives.
     pub provider: Arc<dyn CryptoProvider>,
-    /// Cipher suites in order of preference. Default: all that the credentials allow.
+    /// Versions to negotiate. Default: DTLS 1.2.
+    pub versions: Versions,
+    /// Cipher suites of DTLS 1.3 in order of preference. Default: all.
+    pub cipher_suites13: Vec<CipherSuite>,
+    /// Cipher suites of DTLS 1.2 in order of preference. Default: all that the credentials allow.
     pub cipher_suites: Vec<CipherSuite>,
     /// Key exchange groups in order of preference. Default: X25519, P-256.
     pub groups: Vec<Group>,
@@ -77,6 +103,8 @@ impl Common {
         let suites = SUITES.iter().filter(|suite| usable(suite.key_exchange));
         Self {
             provider,
+            versions: Versions::default(),
+            cipher_suites13: SUITES13.iter().map(|suite| suite.code).collect(),
             cipher_suites: suites.map(|suite| suite.code).collect(),
             groups: vec![Group::X25519, Group::Secp256r1],
             mtu: 1200,
@@ -101,7 +129,14 @@ impl Common {
         known.filter(|suite| usable(suite.key_exchange)).collect()
     }
 
-    fn check(&self, usable: impl Fn(KeyExchangeKind) -> bool) -> Result<(), Misuse> {
+    /// The configured suites of DTLS 1.3. An external PSK goes with the hash it was made for, which is SHA-256 unless
+    /// said otherwise (RFC 8446 §4.2.11).
+    pub(crate) fn suites13(&self, psk: bool) -> Vec<Suite13> {
+        let known = self.cipher_suites13.iter().filter_map(|code| suite::find13(*code));
+        known.filter(|suite| !psk || suite.hash == HashAlgorithm::Sha256).collect()
+    }
+
+    fn check(&self, psk: bool, usable: impl Fn(KeyExchangeKind) -> bool) -> Result<(), Misuse> {
         if !(MTU_MIN..=MTU_MAX).contains(&self.mtu) {
             return Err(Misuse::BadMtu);
         }
@@ -109,10 +144,13 @@ impl Common {
             return Err(Misuse::BadTimers);
         }
         let suites = self.suites(usable);
-        if suites.is_empty() {
+        let missing_12 = self.versions.has_12() && suites.is_empty();
+        let missing_13 = self.versions.has_13() && self.suites13(psk).is_empty();
+        if missing_12 || missing_13 {
             return Err(Misuse::NoUsableSuite);
         }
-        if self.groups.is_empty() && suites.iter().any(|suite| suite.key_exchange.has_ecdhe()) {
+        let ecdhe = suites.iter().any(|suite| suite.key_exchange.has_ecdhe()) || self.versions.has_13();
+        if self.groups.is_empty() && ecdhe {
             return Err(Misuse::NoGroups);
         }
         Ok(())
@@ -173,7 +211,8 @@ impl ClientConfig {
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {
-        self.common.check(|key_exchange| self.credentials.usable(key_exchange))?;
+        let psk = matches!(self.credentials, ClientCredentials::Psk(_));
+        self.common.check(psk, |key_exchange| self.credentials.usable(key_exchange))?;
         if let ClientCredentials::Psk(psk) = &self.credentials {
             Psk::check(&psk.identity, &psk.key)?;
         }
@@ -272,7 +311,8 @@ impl ServerConfig {
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {
-        self.common.check(|key_exchange| self.credentials.usable(key_exchange))?;
+        let psk = matches!(self.credentials, ServerCredentials::Psk { .. });
+        self.common.check(psk, |key_exchange| self.credentials.usable(key_exchange))?;
         if let ServerCredentials::Psk { keys, .. } = &self.credentials {
             keys.iter().try_for_each(|(identity, key)| Psk::check(identity, key))?;
         }

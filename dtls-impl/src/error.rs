@@ -58,6 +58,24 @@ pub enum PeerMisbehaved {
     BadSignature,
     /// verify_data does not match the transcript.
     BadFinished,
+    /// A message lacks an extension it must have (RFC 8446 §9.2).
+    MissingExtension,
+    /// A field that DTLS 1.3 only keeps for its looks does not look as it must (RFC 9147 §5.3, §5.4).
+    BadLegacyField,
+    /// A cookie that this server did not make for this client (RFC 9147 §5.1).
+    BadCookie,
+    /// A HelloRetryRequest that asks for nothing new, or a hello that does not do what was asked (RFC 8446 §4.1.4).
+    BadRetry,
+    /// A binder does not verify (RFC 8446 §4.2.11).
+    BadBinder,
+    /// A server chose a pre-shared key that was not offered, or none where one was necessary.
+    BadPskChoice,
+    /// A server that can speak 1.3 negotiated 1.2 with a client that can, too (RFC 8446 §4.1.3).
+    Downgrade,
+    /// More follows a message after which keys change (RFC 8446 §5.1).
+    MessageAcrossKeyChange,
+    /// More records failed to authenticate than the AEAD stands (RFC 9147 §4.5.3).
+    TooManyForgeries,
 }
 
 /// Ways to have nothing in common.
@@ -90,6 +108,8 @@ pub enum Misuse {
     DataTooLarge,
     /// Exporter context of more than 65535 bytes.
     ContextTooLong,
+    /// What was asked for cannot be done with the versions configured or negotiated.
+    NotNegotiable,
     /// The MTU is outside 256..=65507.
     BadMtu,
     /// A timer is zero, or the first timeout is longer than the longest.
@@ -115,8 +135,19 @@ impl Error {
                 PeerMisbehaved::UnsolicitedExtension => AlertDescription::UNSUPPORTED_EXTENSION,
                 PeerMisbehaved::BadRenegotiationInfo => AlertDescription::HANDSHAKE_FAILURE,
                 PeerMisbehaved::DuplicateExtension => AlertDescription::DECODE_ERROR,
-                PeerMisbehaved::BadSignature | PeerMisbehaved::BadFinished => AlertDescription::DECRYPT_ERROR,
-                PeerMisbehaved::SuiteNotOffered
+                PeerMisbehaved::BadSignature | PeerMisbehaved::BadFinished | PeerMisbehaved::BadBinder => {
+                    AlertDescription::DECRYPT_ERROR
+                }
+                PeerMisbehaved::MissingExtension => AlertDescription::MISSING_EXTENSION,
+                PeerMisbehaved::MessageAcrossKeyChange => AlertDescription::UNEXPECTED_MESSAGE,
+                // Not the peer's fault, most likely: there is nobody to tell.
+                PeerMisbehaved::TooManyForgeries => return None,
+                PeerMisbehaved::BadLegacyField
+                | PeerMisbehaved::BadCookie
+                | PeerMisbehaved::BadRetry
+                | PeerMisbehaved::BadPskChoice
+                | PeerMisbehaved::Downgrade
+                | PeerMisbehaved::SuiteNotOffered
                 | PeerMisbehaved::GroupNotOffered
                 | PeerMisbehaved::SchemeNotOffered
                 | PeerMisbehaved::BadCompression

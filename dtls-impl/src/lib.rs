@@ -75,6 +75,7 @@ pub mod event;
 mod flight;
 mod handshake;
 mod link;
+mod link13;
 #[cfg_attr(not(feature = "mutation"), expect(unreachable_pub, reason = "exported with the feature only"))]
 #[cfg_attr(all(not(feature = "mutation"), not(test)), expect(dead_code, reason = "names are for the feature's users"))]
 mod mutation;

@@ -72,6 +72,34 @@ pub(crate) const SUITES: &[Suite] = {
     ]
 };
 
+/// The parts of a cipher suite of DTLS 1.3, which leaves the rest to extensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Suite13 {
+    pub(crate) code: CipherSuite,
+    pub(crate) aead: AeadAlgorithm,
+    /// Hash of the key schedule and the transcript.
+    pub(crate) hash: HashAlgorithm,
+}
+
+/// Every supported suite of DTLS 1.3. TLS_AES_128_CCM_8_SHA256 is not: RFC 9147 §4.5.3 forbids it without further means
+/// against forgery.
+pub(crate) const SUITES13: &[Suite13] = {
+    use AeadAlgorithm::{Aes128Ccm, Aes128Gcm, Aes256Gcm, ChaCha20Poly1305};
+    use CipherSuite as C;
+    use HashAlgorithm::{Sha256, Sha384};
+    &[
+        Suite13 { code: C::TLS_AES_128_GCM_SHA256, aead: Aes128Gcm, hash: Sha256 },
+        Suite13 { code: C::TLS_AES_256_GCM_SHA384, aead: Aes256Gcm, hash: Sha384 },
+        Suite13 { code: C::TLS_CHACHA20_POLY1305_SHA256, aead: ChaCha20Poly1305, hash: Sha256 },
+        Suite13 { code: C::TLS_AES_128_CCM_SHA256, aead: Aes128Ccm, hash: Sha256 },
+    ]
+};
+
+/// The parts of a suite of DTLS 1.3, if it is supported.
+pub(crate) fn find13(code: CipherSuite) -> Option<Suite13> {
+    SUITES13.iter().copied().find(|suite| suite.code == code)
+}
+
 /// The parts of a suite, if it is supported.
 pub(crate) fn find(code: CipherSuite) -> Option<Suite> {
     SUITES.iter().copied().find(|suite| suite.code == code)

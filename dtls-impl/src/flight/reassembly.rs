@@ -112,6 +112,14 @@ impl Reassembly {
         self.next_seq
     }
 
+    /// Whether a fragment is the next piece of the message that is due: nothing is missing before it.
+    pub(crate) fn is_next(&self, fragment: &Fragment<'_>) -> bool {
+        let partial = self.partials.get(&self.next_seq);
+        let there = partial.and_then(|partial| partial.ranges.first()).filter(|range| range.start == 0);
+        let next_offset = there.map_or(0, |range| range.end);
+        fragment.header.message_seq == self.next_seq && fragment.header.fragment_offset as usize <= next_offset
+    }
+
     /// Takes a fragment.
     pub(crate) fn insert(&mut self, fragment: &Fragment<'_>) -> Insertion {
         let header = &fragment.header;

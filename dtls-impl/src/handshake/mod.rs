@@ -5,12 +5,18 @@
 
 pub(crate) mod builder;
 pub(crate) mod client12;
+pub(crate) mod client13;
 pub(crate) mod cookie;
+pub(crate) mod cookie13;
 pub(crate) mod server12;
+pub(crate) mod server13;
 pub(crate) mod session;
+pub(crate) mod session13;
 pub(crate) mod transcript;
 
-use crate::crypto::{CryptoError, Group, KeyExchange, Secret, SignatureScheme};
+use std::fmt::Write as _;
+
+use crate::crypto::{CryptoError, Digest, Group, KeyExchange, Secret, SignatureScheme};
 use crate::entropy::Entropy;
 use crate::error::{Error, PeerMisbehaved};
 use crate::flight::reassembly::Message;
@@ -27,15 +33,15 @@ pub(crate) struct Context<'a, C, L = Link> {
 
 /// Where a message leads.
 #[derive(Debug)]
-pub(crate) enum Step<S> {
+pub(crate) enum Step<S, E = Session> {
     /// The handshake goes on.
     Next(S),
     /// The peer's Finished was verified, and the own one is sent.
-    Established(Box<Session>),
+    Established(Box<E>),
 }
 
-impl<S> Step<S> {
-    pub(crate) fn map<T>(self, wrap: impl FnOnce(S) -> T) -> Step<T> {
+impl<S, E> Step<S, E> {
+    pub(crate) fn map<T>(self, wrap: impl FnOnce(S) -> T) -> Step<T, E> {
         match self {
             Self::Next(state) => Step::Next(wrap(state)),
             Self::Established(session) => Step::Established(session),
@@ -83,4 +89,25 @@ fn agree(own: Box<dyn KeyExchange>, peer: &[u8]) -> Result<Secret, Error> {
         CryptoError::BadPublicKey | CryptoError::BadLength => PeerMisbehaved::BadPublicKey.into(),
         other => Error::Crypto(other),
     })
+}
+
+fn push_hex(line: &mut String, bytes: &[u8]) {
+    for byte in bytes {
+        // Writing to a string cannot fail.
+        let _ = write!(line, "{byte:02x}");
+    }
+}
+
+/// An own ephemeral key, whose secret is not shown.
+pub(crate) struct EphemeralKey(pub(crate) Box<dyn KeyExchange>);
+
+impl core::fmt::Debug for EphemeralKey {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "EphemeralKey({:?})", self.0.group())
+    }
+}
+
+/// What a server's CertificateVerify signs (RFC 8446 §4.4.3).
+pub(crate) fn server_signature_content(transcript: &Digest) -> Vec<u8> {
+    [&[b' '; 64][..], b"TLS 1.3, server CertificateVerify\0", transcript.as_ref()].concat()
 }

@@ -1,8 +1,8 @@
 //! What both sides know once keys are agreed on: the master secret, and what follows from it.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
+use super::push_hex;
 use crate::crypto::schedule12::{self, KeyBlock, MasterSecretSeed, Side};
 use crate::crypto::{CryptoError, CryptoProvider, Digest, Secret, equal};
 use crate::error::{Error, Misuse, PeerMisbehaved};
@@ -100,12 +100,5 @@ impl Session {
         line.push(' ');
         push_hex(&mut line, self.master.expose());
         line
-    }
-}
-
-fn push_hex(line: &mut String, bytes: &[u8]) {
-    for byte in bytes {
-        // Writing to a string cannot fail.
-        let _ = write!(line, "{byte:02x}");
     }
 }

@@ -6,8 +6,7 @@ use super::replay::ReplayWindow;
 use super::seq::{RecordSeq, SeqCounter};
 use crate::crypto::CryptoError;
 use crate::wire::{
-    ContentType, EpochBits, HeaderForm, ProtectedRecord, ProtocolVersion, RECORD_HEADER_LEN, RecordHeader,
-    RecordNumber, Writer,
+    ContentType, HeaderForm, ProtectedRecord, ProtocolVersion, RECORD_HEADER_LEN, RecordHeader, RecordNumber, Writer,
 };
 
 /// Plaintext: the hellos.
@@ -88,11 +87,6 @@ impl ReadEpochs {
             Err(OpenError::BadLength | OpenError::NoContentType) => Err(ReadError::BadRecord),
         }
     }
-
-    /// Whether a record of such an epoch could be opened.
-    pub(crate) fn has(&self, bits: EpochBits) -> bool {
-        self.epochs.iter().any(|read| bits.fit(read.epoch))
-    }
 }
 
 #[derive(Debug)]
@@ -147,11 +141,6 @@ impl WriteEpochs {
     pub(crate) fn overhead(&self, epoch: u64) -> usize {
         let sealer = self.find(epoch).and_then(|write| write.sealer.as_ref());
         sealer.map_or(RECORD_HEADER_LEN, |sealer| super::protection13::overhead(sealer.algorithm()))
-    }
-
-    /// The number of the next plaintext record.
-    pub(crate) fn next_plain_seq(&self) -> RecordSeq {
-        self.find(EPOCH_PLAIN).and_then(|write| write.numbers.peek()).unwrap_or(RecordSeq::MAX)
     }
 
     /// Whether new keys should be negotiated while the current ones still last.
@@ -272,7 +261,6 @@ mod tests {
         assert_eq!((number, writing.overhead(0)), (RecordNumber { epoch: 0, seq: 7 }, RECORD_HEADER_LEN));
         assert_eq!(out, *b"\x16\xfe\xfd\0\0\0\0\0\0\0\x07\0\x05hello");
         assert_eq!(writing.record(2, ContentType::HANDSHAKE, b"", &mut out), Err(WriteError::Exhausted));
-        assert_eq!(writing.next_plain_seq().get(), 8);
     }
 
     #[test]

@@ -136,6 +136,11 @@ impl<'a> ProtectedRecord<'a> {
         self.seq
     }
 
+    /// The record as it arrived.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        [self.header, self.body].concat()
+    }
+
     /// The ciphertext.
     pub const fn body(&self) -> &'a [u8] {
         self.body

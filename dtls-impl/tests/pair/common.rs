@@ -7,7 +7,7 @@ use std::time::Duration;
 use dtls_impl::config::{CertifiedKey, ClientCredentials, Cookies, Psk, ServerCredentials, UnknownIdentity};
 use dtls_impl::crypto::{Secret, rustcrypto};
 use dtls_impl::pki::ServerVerifier;
-use dtls_impl::wire::{ContentType, Fragments, HandshakeType, Records};
+use dtls_impl::wire::{AnyRecord, AnyRecords, ContentType, Fragments, HandshakeType};
 use dtls_impl::{ClientConfig, Connection, Event, Instant, Output, Seed, ServerConfig};
 use p256::ecdsa::signature::{SignatureEncoding, Signer};
 use rcgen::{BasicConstraints, CertificateParams, CustomExtension, IsCa, Issuer, KeyUsagePurpose, SerialNumber};
@@ -41,8 +41,15 @@ impl Sent {
     /// Content types of the records, and types of the handshake messages that can be read.
     pub(crate) fn contents(&self) -> Vec<String> {
         let mut contents = Vec::new();
-        for record in Records::new(&self.bytes) {
-            let record = record.expect("connections send whole records");
+        for record in AnyRecords::new(&self.bytes, None) {
+            let record = match record.expect("connections send whole records") {
+                AnyRecord::Plain(record) => record,
+                AnyRecord::Protected(record) => {
+                    let bits = (0..4).find(|epoch| record.epoch().fit(*epoch)).expect("two bits have four values");
+                    contents.push(format!("protected@{bits}"));
+                    continue;
+                }
+            };
             if record.header.content_type == ContentType::HANDSHAKE && record.header.epoch == 0 {
                 for fragment in Fragments::new(record.body) {
                     contents.push(fragment.expect("connections send whole fragments").header.message_type.to_string());

@@ -1,6 +1,7 @@
 //! Two connections in memory with a path between them that loses, repeats, delays and forges.
 
 mod common;
+mod dtls13;
 mod handshake;
 mod junk;
 mod loss;

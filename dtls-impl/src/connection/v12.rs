@@ -1,4 +1,4 @@
-//! One association, client or server: the public face of the crate.
+//! One DTLS 1.2 association, client or server.
 //!
 //! Sorts what arrives, feeds messages to the state machine of the role, and carries out what ends a connection. Epoch 0
 //! is not authentic, so nothing in it can end a connection but a well-formed handshake that fails, and a fatal alert
@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use rustls_pki_types::ServerName;
 
-use crate::config::{ClientConfig, ClientCredentials, Cookies, ServerConfig};
+use super::ends_association;
+use crate::config::{ClientConfig, Cookies, ServerConfig};
 use crate::entropy::{Entropy, Seed};
 use crate::error::{Error, Misuse};
 use crate::event::{DiscardReason, Event, Output};
@@ -35,7 +36,7 @@ const HELD_DATA_MAX: usize = 8;
 /// After each call that takes `now`, call [`poll_output`](Self::poll_output) until it gives [`Output::WakeAt`] or
 /// [`Output::Idle`]. `now` never goes backwards.
 #[derive(Debug)]
-pub struct Connection {
+pub(crate) struct Connection12 {
     role: Role,
     state: State,
     link: Link,
@@ -60,23 +61,16 @@ enum State {
     Ended,
 }
 
-impl Connection {
-    /// A client, which has its first flight ready. `server_name` goes into server_name if it is a DNS name, and is what
-    /// the certificate is checked for; it may be absent with PSK only.
-    pub fn client(
+impl Connection12 {
+    /// A client, which has its first flight ready.
+    pub(crate) fn client(
         config: Arc<ClientConfig>,
-        server_name: Option<&str>,
-        seed: Seed,
+        server_name: Option<ServerName<'static>>,
+        seed: &Seed,
         now: Instant,
     ) -> Result<Self, Error> {
-        config.check()?;
-        let server_name = server_name.map(|name| ServerName::try_from(name.to_owned()));
-        let server_name = server_name.transpose().map_err(|_| Misuse::BadServerName)?;
-        if server_name.is_none() && matches!(config.credentials, ClientCredentials::Certificate { .. }) {
-            return Err(Misuse::BadServerName.into());
-        }
         let mut link = Link::new(&config.common, now);
-        let mut entropy = Entropy::new(&seed);
+        let mut entropy = Entropy::new(seed);
         let mut cx = Context { config: &*config, link: &mut link, entropy: &mut entropy };
         let state = State::Client(client12::start(server_name, &mut cx)?);
         Ok(Self { role: Role::Client(config), state, link, entropy, held_data: Vec::new() })
@@ -84,16 +78,20 @@ impl Connection {
 
     /// A server for the peer at `peer_address`, any bytes that name it: cookies are bound to them. Until the client has
     /// shown a valid cookie nothing of it is remembered.
-    pub fn server(config: Arc<ServerConfig>, peer_address: &[u8], seed: Seed, now: Instant) -> Result<Self, Error> {
-        config.check()?;
+    pub(crate) fn server(config: Arc<ServerConfig>, peer_address: &[u8], seed: &Seed, now: Instant) -> Self {
         let link = Link::new(&config.common, now);
         let role = Role::Server { config, peer_address: peer_address.to_vec() };
-        Ok(Self { role, state: State::Listening, link, entropy: Entropy::new(&seed), held_data: Vec::new() })
+        Self { role, state: State::Listening, link, entropy: Entropy::new(seed), held_data: Vec::new() }
+    }
+
+    /// Whether this is a server that knows nothing of its peer.
+    pub(crate) const fn is_listening(&self) -> bool {
+        matches!(self.state, State::Listening)
     }
 
     /// Takes a datagram of the peer. Nothing in it can be wrong enough for an error: bad bytes are dropped with
     /// [`Event::Discarded`], a bad handshake ends in [`Event::Failed`].
-    pub fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) {
+    pub(crate) fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) {
         self.link.now = now;
         for record in Records::new(datagram) {
             match record {
@@ -104,7 +102,7 @@ impl Connection {
     }
 
     /// Time has come to the last [`Output::WakeAt`]; earlier calls do nothing.
-    pub fn handle_timeout(&mut self, now: Instant) {
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
         self.link.now = now;
         let expiry = self.link.retransmitter.on_timeout(now);
         let result = match (expiry, self.link.inbound.suspected_alert) {
@@ -117,13 +115,13 @@ impl Connection {
     }
 
     /// The next piece of output.
-    pub fn poll_output(&mut self) -> Output {
+    pub(crate) fn poll_output(&mut self) -> Output {
         self.link.poll()
     }
 
     /// Sends application data as one record in one datagram. Fails if it is longer than
     /// [`data_len_max`](Self::data_len_max), or if the association is not established.
-    pub fn send(&mut self, now: Instant, data: &[u8]) -> Result<(), Error> {
+    pub(crate) fn send(&mut self, now: Instant, data: &[u8]) -> Result<(), Error> {
         self.link.now = now;
         match self.state {
             State::Established(_) => {}
@@ -142,12 +140,12 @@ impl Connection {
 
     /// Most application data that [`send`](Self::send) takes at once: the MTU less what protection adds (RFC 6347
     /// §4.1.1.1).
-    pub fn data_len_max(&self) -> usize {
+    pub(crate) fn data_len_max(&self) -> usize {
         self.link.mtu().saturating_sub(self.link.data_overhead()).min(PLAINTEXT_LEN_MAX)
     }
 
     /// Ends the association with close_notify (RFC 5246 §7.2.1). What arrives after it is dropped.
-    pub fn close(&mut self, now: Instant) {
+    pub(crate) fn close(&mut self, now: Instant) {
         self.link.now = now;
         if !matches!(self.state, State::Ended | State::Listening) {
             self.link.send_alert(AlertLevel::WARNING, AlertDescription::CLOSE_NOTIFY);
@@ -157,7 +155,7 @@ impl Connection {
 
     /// Fills `out` with keying material for the application (RFC 5705). An empty context differs from none. The
     /// association must be established.
-    pub fn export_keying_material(&self, label: &[u8], context: Option<&[u8]>, out: &mut [u8]) -> Result<(), Error> {
+    pub(crate) fn export(&self, label: &[u8], context: Option<&[u8]>, out: &mut [u8]) -> Result<(), Error> {
         match &self.state {
             State::Established(session) => session.export(label, context, out),
             _ => Err(Misuse::NotEstablished.into()),
@@ -470,11 +468,6 @@ impl Connection {
         self.link.retransmitter.stop();
         self.state = State::Ended;
     }
-}
-
-/// Warnings other than close_notify leave the association as it is.
-fn ends_association(alert: Alert) -> bool {
-    alert.level == AlertLevel::FATAL || alert.description == AlertDescription::CLOSE_NOTIFY
 }
 
 /// HelloVerifyRequest as one datagram. It copies the numbers of the ClientHello, so that the server need not count

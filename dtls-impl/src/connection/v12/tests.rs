@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::config::{Psk, ServerCredentials, UnknownIdentity};
+use crate::config::{ClientCredentials, Psk, ServerCredentials, UnknownIdentity};
 use crate::crypto::{Secret, rustcrypto};
 use crate::flight::{FlightItem, OutgoingFlight};
 use crate::link::FlightKind;
 
 /// Client and server, established.
-fn established() -> [Connection; 2] {
+fn established() -> [Connection12; 2] {
     let key = Secret::new(vec![9; 16]);
     let client = ClientCredentials::Psk(Psk { identity: b"device".to_vec(), key: key.clone() });
     let keys = BTreeMap::from([(b"device".to_vec(), key)]);
@@ -17,8 +17,8 @@ fn established() -> [Connection; 2] {
     let client = Arc::new(ClientConfig::new(rustcrypto::provider(), client));
     let server = Arc::new(ServerConfig::new(rustcrypto::provider(), server, Cookies::Off));
     let now = Instant::ZERO;
-    let client = Connection::client(client, None, Seed([1; 32]), now).unwrap();
-    let server = Connection::server(server, b"client", Seed([2; 32]), now).unwrap();
+    let client = Connection12::client(client, None, &Seed([1; 32]), now).unwrap();
+    let server = Connection12::server(server, b"client", &Seed([2; 32]), now);
     let mut ends = [client, server];
     for turn in 0..5 {
         deliver(&mut ends, turn % 2);
@@ -28,7 +28,7 @@ fn established() -> [Connection; 2] {
 }
 
 /// Delivers what one end has to send, and gives its events.
-fn deliver(ends: &mut [Connection; 2], from: usize) -> Vec<Event> {
+fn deliver(ends: &mut [Connection12; 2], from: usize) -> Vec<Event> {
     let mut events = Vec::new();
     loop {
         match ends[from].poll_output() {
@@ -39,7 +39,7 @@ fn deliver(ends: &mut [Connection; 2], from: usize) -> Vec<Event> {
     }
 }
 
-fn send_message(end: &mut Connection, message_type: HandshakeType, message_seq: u16, body: Vec<u8>) {
+fn send_message(end: &mut Connection12, message_type: HandshakeType, message_seq: u16, body: Vec<u8>) {
     let item = FlightItem::Message { epoch: 1, message_type, message_seq, body };
     end.link.send_flight((OutgoingFlight { items: vec![item] }, message_seq + 1), FlightKind::Last).unwrap();
 }

@@ -1,0 +1,180 @@
+//! One association, client or server: the public face of the crate.
+//!
+//! Chooses the version and hands everything to the association of that version.
+
+mod v12;
+mod v13;
+
+use std::sync::Arc;
+
+use rustls_pki_types::ServerName;
+
+use self::v12::Connection12;
+use self::v13::Connection13;
+use crate::config::{ClientConfig, ClientCredentials, ServerConfig, Versions};
+use crate::entropy::Seed;
+use crate::error::{Error, Misuse};
+use crate::event::Output;
+use crate::time::Instant;
+use crate::wire::{
+    Alert, AlertDescription, AlertLevel, ClientHello, ContentType, Fragments, HandshakeType, ProtocolVersion, Records,
+};
+
+/// One end of one DTLS association.
+///
+/// After each call that takes `now`, call [`poll_output`](Self::poll_output) until it gives [`Output::WakeAt`] or
+/// [`Output::Idle`]. `now` never goes backwards.
+#[derive(Debug)]
+pub struct Connection {
+    engine: Engine,
+    /// What a server of both versions still is, too, until it has accepted a ClientHello.
+    or_12: Option<Box<Connection12>>,
+}
+
+#[derive(Debug)]
+enum Engine {
+    V12(Box<Connection12>),
+    V13(Box<Connection13>),
+}
+
+/// Calls the same method on whichever association there is.
+macro_rules! on_either {
+    ($engine:expr, $connection:ident => $call:expr) => {
+        match $engine {
+            Engine::V12($connection) => $call,
+            Engine::V13($connection) => $call,
+        }
+    };
+}
+
+impl Connection {
+    /// A client, which has its first flight ready. `server_name` goes into server_name if it is a DNS name, and is what
+    /// the certificate is checked for; it may be absent with PSK only.
+    pub fn client(
+        config: Arc<ClientConfig>,
+        server_name: Option<&str>,
+        seed: Seed,
+        now: Instant,
+    ) -> Result<Self, Error> {
+        config.check()?;
+        let server_name = server_name.map(|name| ServerName::try_from(name.to_owned()));
+        let server_name = server_name.transpose().map_err(|_| Misuse::BadServerName)?;
+        if server_name.is_none() && matches!(config.credentials, ClientCredentials::Certificate { .. }) {
+            return Err(Misuse::BadServerName.into());
+        }
+        let engine = match config.common.versions {
+            Versions::Dtls12 => Engine::V12(Box::new(Connection12::client(config, server_name, &seed, now)?)),
+            Versions::Dtls13 => Engine::V13(Box::new(Connection13::client(config, server_name, &seed, now)?)),
+            Versions::Both => return Err(Misuse::NotNegotiable.into()),
+        };
+        Ok(Self { engine, or_12: None })
+    }
+
+    /// A server for the peer at `peer_address`, any bytes that name it: cookies are bound to them. Until the client has
+    /// shown a valid cookie nothing of it is remembered.
+    pub fn server(config: Arc<ServerConfig>, peer_address: &[u8], seed: Seed, now: Instant) -> Result<Self, Error> {
+        config.check()?;
+        let versions = config.common.versions;
+        let v12 = |config| Box::new(Connection12::server(config, peer_address, &seed, now));
+        let v13 = |config| Engine::V13(Box::new(Connection13::server(config, peer_address, &seed, now)));
+        let (engine, or_12) = match versions {
+            Versions::Dtls12 => (Engine::V12(v12(config)), None),
+            Versions::Dtls13 => (v13(config), None),
+            Versions::Both => (v13(Arc::clone(&config)), Some(v12(config))),
+        };
+        Ok(Self { engine, or_12 })
+    }
+
+    /// Takes a datagram of the peer. Nothing in it can be wrong enough for an error: bad bytes are dropped with
+    /// [`Event::Discarded`](crate::Event::Discarded), a bad handshake ends in [`Event::Failed`](crate::Event::Failed).
+    pub fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) {
+        match &mut self.or_12 {
+            Some(v12) if !offers_13(datagram) => {
+                v12.handle_datagram(now, datagram);
+                if !v12.is_listening()
+                    && let Some(v12) = self.or_12.take()
+                {
+                    self.engine = Engine::V12(v12);
+                }
+            }
+            _ => {
+                on_either!(&mut self.engine, connection => connection.handle_datagram(now, datagram));
+                if matches!(&self.engine, Engine::V13(v13) if !v13.is_listening()) {
+                    self.or_12 = None;
+                }
+            }
+        }
+    }
+
+    /// Time has come to the last [`Output::WakeAt`]; earlier calls do nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        on_either!(&mut self.engine, connection => connection.handle_timeout(now));
+    }
+
+    /// The next piece of output.
+    pub fn poll_output(&mut self) -> Output {
+        match self.or_12.as_mut().map(|v12| v12.poll_output()) {
+            None | Some(Output::WakeAt(_) | Output::Idle) => {
+                on_either!(&mut self.engine, connection => connection.poll_output())
+            }
+            Some(output) => output,
+        }
+    }
+
+    /// Sends application data as one record in one datagram. Fails if it is longer than
+    /// [`data_len_max`](Self::data_len_max), or if the association is not established.
+    pub fn send(&mut self, now: Instant, data: &[u8]) -> Result<(), Error> {
+        on_either!(&mut self.engine, connection => connection.send(now, data))
+    }
+
+    /// Most application data that [`send`](Self::send) takes at once: the MTU less what protection adds (RFC 6347
+    /// §4.1.1.1).
+    pub fn data_len_max(&self) -> usize {
+        on_either!(&self.engine, connection => connection.data_len_max())
+    }
+
+    /// Ends the association with close_notify (RFC 5246 §7.2.1). What arrives after it is dropped.
+    pub fn close(&mut self, now: Instant) {
+        self.or_12 = None;
+        on_either!(&mut self.engine, connection => connection.close(now));
+    }
+
+    /// Fills `out` with keying material for the application (RFC 5705, RFC 8446 §7.5). In DTLS 1.2 an empty context
+    /// differs from none. The association must be established.
+    pub fn export_keying_material(&self, label: &[u8], context: Option<&[u8]>, out: &mut [u8]) -> Result<(), Error> {
+        on_either!(&self.engine, connection => connection.export(label, context, out))
+    }
+
+    /// Updates the keys this side writes with, and asks the peer to update its, if `request_peer` (RFC 9147 §8). DTLS
+    /// 1.2 cannot.
+    pub fn update_keys(&mut self, now: Instant, request_peer: bool) -> Result<(), Error> {
+        match &mut self.engine {
+            Engine::V13(connection) => connection.update_keys(now, request_peer),
+            Engine::V12(_) => Err(Misuse::NotNegotiable.into()),
+        }
+    }
+}
+
+/// Whether a datagram starts with a ClientHello that offers DTLS 1.3. One in pieces is taken for such: those of DTLS 1.2
+/// are short.
+fn offers_13(datagram: &[u8]) -> bool {
+    let Some(Ok(record)) = Records::new(datagram).next() else { return false };
+    if record.header.content_type != ContentType::HANDSHAKE || record.header.epoch != 0 {
+        return false;
+    }
+    let Some(Ok(fragment)) = Fragments::new(record.body).next() else { return false };
+    if fragment.header.message_type != HandshakeType::CLIENT_HELLO {
+        return false;
+    }
+    if !fragment.header.is_whole() {
+        return true;
+    }
+    let Ok(hello) = ClientHello::parse(fragment.body) else { return false };
+    let versions = hello.extensions.supported_versions().ok().flatten();
+    versions.is_some_and(|versions| versions.contains(&ProtocolVersion::DTLS1_3))
+}
+
+/// Warnings other than close_notify leave the association as it is.
+fn ends_association(alert: Alert) -> bool {
+    alert.level == AlertLevel::FATAL || alert.description == AlertDescription::CLOSE_NOTIFY
+}

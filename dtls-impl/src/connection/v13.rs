@@ -1,0 +1,592 @@
+//! One DTLS 1.3 association: sorts what arrives, feeds messages to the state machine of the role, acknowledges, changes
+//! keys, and carries out what ends the association.
+//!
+//! As in [`super::v12`], nothing in epoch 0 can end it but a handshake that fails, and a fatal alert after which the
+//! peer stays silent.
+
+use std::sync::Arc;
+
+use rustls_pki_types::ServerName;
+
+use super::ends_association;
+use crate::config::{ClientConfig, Cookies, ServerConfig};
+use crate::crypto::Secret;
+use crate::entropy::{Entropy, Seed};
+use crate::error::{Error, Misuse, PeerMisbehaved};
+use crate::event::{DiscardReason, Event, Output};
+use crate::flight::reassembly::Message;
+use crate::flight::retransmitter::LAST_FLIGHT_KEPT;
+use crate::flight::{FlightItem, OutgoingFlight};
+use crate::handshake::server13::{self, Examined};
+use crate::handshake::session13::Session13;
+use crate::handshake::{Context, Step, client13};
+use crate::link13::inbound::FragmentFate;
+use crate::link13::{AckEffect, FlightEnd, Link13};
+use crate::mutation::Mutation;
+use crate::record::epochs13::{EPOCH_APPLICATION, EPOCH_MAX, EPOCH_PLAIN, ReadError};
+use crate::record::protection13::PlainRecord;
+use crate::time::Instant;
+use crate::wire::{
+    Ack, Alert, AlertDescription, AlertLevel, AnyRecord, AnyRecords, ContentType, Fragment, Fragments, HandshakeHeader,
+    HandshakeType, KeyUpdate, NewSessionTicket, PLAINTEXT_LEN_MAX, ProtectedRecord, ProtocolVersion, Record,
+    RecordHeader, RecordNumber, Writer, body_of,
+};
+
+/// One end of one DTLS 1.3 association.
+#[derive(Debug)]
+pub(crate) struct Connection13 {
+    role: Role,
+    state: State,
+    link: Link13,
+    entropy: Entropy,
+    updates: Updates,
+    /// Until when a server can read a last flight that comes again, to acknowledge it again (RFC 9147 §5.8.1).
+    handshake_keys_until: Option<Instant>,
+}
+
+#[derive(Debug)]
+enum Role {
+    Client(Arc<ClientConfig>),
+    Server {
+        config: Arc<ServerConfig>,
+        peer_address: Vec<u8>,
+        /// Key of cookies: the configured one, or one of this connection's own for the sake of HelloRetryRequests that
+        /// ask for another group.
+        secret: Secret,
+    },
+}
+
+#[derive(Debug)]
+enum State {
+    /// A server that knows nothing of its peer.
+    Listening,
+    Client(client13::State),
+    Server(Box<server13::WaitFinished>),
+    Established(Box<Session13>),
+    Ended,
+}
+
+/// Updates of the own keys. One message is in flight at a time, whatever it is (RFC 9147 §5.8.4 would allow more).
+#[derive(Debug, Default)]
+struct Updates {
+    /// A KeyUpdate is in flight: its ACK changes the keys (RFC 9147 §8).
+    in_flight: bool,
+    /// Another is wanted once nothing is in flight, and whether it asks the peer for one.
+    wanted: Option<bool>,
+}
+
+impl Connection13 {
+    pub(crate) fn client(
+        config: Arc<ClientConfig>,
+        server_name: Option<ServerName<'static>>,
+        seed: &Seed,
+        now: Instant,
+    ) -> Result<Self, Error> {
+        let mut link = Link13::new(&config.common, now);
+        let mut entropy = Entropy::new(seed);
+        let mut cx = Context { config: &*config, link: &mut link, entropy: &mut entropy };
+        let state = State::Client(client13::start(server_name, &mut cx)?);
+        Ok(Self::new(Role::Client(config), state, link, entropy))
+    }
+
+    pub(crate) fn server(config: Arc<ServerConfig>, peer_address: &[u8], seed: &Seed, now: Instant) -> Self {
+        let link = Link13::new(&config.common, now);
+        let mut entropy = Entropy::new(seed);
+        let secret = match &config.cookies {
+            Cookies::Required { secret } => secret.clone(),
+            Cookies::Off => Secret::new(entropy.array::<32>().to_vec()),
+        };
+        let role = Role::Server { config, peer_address: peer_address.to_vec(), secret };
+        Self::new(role, State::Listening, link, entropy)
+    }
+
+    fn new(role: Role, state: State, link: Link13, entropy: Entropy) -> Self {
+        Self { role, state, link, entropy, updates: Updates::default(), handshake_keys_until: None }
+    }
+
+    /// Whether this is a server that knows nothing of its peer.
+    pub(crate) const fn is_listening(&self) -> bool {
+        matches!(self.state, State::Listening)
+    }
+
+    pub(crate) fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) {
+        self.link.now = now;
+        if self.handshake_keys_until.is_some_and(|until| until <= now) {
+            self.handshake_keys_until = None;
+            self.link.inbound.forget_handshake_keys();
+        }
+        self.on_records(datagram);
+        self.flush_acks();
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        self.link.now = now;
+        let result = self.link.on_timeout();
+        self.fail_on_error(result);
+        self.flush_acks();
+    }
+
+    pub(crate) fn poll_output(&mut self) -> Output {
+        self.link.poll()
+    }
+
+    pub(crate) fn send(&mut self, now: Instant, data: &[u8]) -> Result<(), Error> {
+        self.link.now = now;
+        self.established()?;
+        if data.len() > self.data_len_max() {
+            return Err(Misuse::DataTooLarge.into());
+        }
+        let mut result = self.link.send_data(data);
+        if result.is_ok() && self.link.write.wants_rekey() && !self.updates.in_flight {
+            result = self.update_keys_with(false);
+        }
+        if let Err(error) = &result {
+            self.fail(error.clone());
+        }
+        result
+    }
+
+    pub(crate) fn data_len_max(&self) -> usize {
+        let overhead = self.link.write.overhead(self.link.write.current());
+        self.link.mtu().saturating_sub(overhead).min(PLAINTEXT_LEN_MAX)
+    }
+
+    pub(crate) fn close(&mut self, now: Instant) {
+        self.link.now = now;
+        if !matches!(self.state, State::Ended | State::Listening) {
+            self.link.send_alert(AlertLevel::WARNING, AlertDescription::CLOSE_NOTIFY);
+        }
+        self.end();
+    }
+
+    pub(crate) fn export(&self, label: &[u8], context: Option<&[u8]>, out: &mut [u8]) -> Result<(), Error> {
+        self.established()?.export(label, context, out)
+    }
+
+    /// Updates the own keys, and asks the peer to update its (RFC 9147 §8).
+    pub(crate) fn update_keys(&mut self, now: Instant, request_peer: bool) -> Result<(), Error> {
+        self.link.now = now;
+        self.established()?;
+        self.update_keys_with(request_peer)
+    }
+
+    fn established(&self) -> Result<&Session13, Error> {
+        match &self.state {
+            State::Established(session) => Ok(session),
+            State::Ended => Err(Misuse::Closed.into()),
+            _ => Err(Misuse::NotEstablished.into()),
+        }
+    }
+
+    fn flush_acks(&mut self) {
+        // After the handshake each record is acknowledged once, or as often as it comes (RFC 9147 §7).
+        let keep = !matches!(self.state, State::Established(_));
+        self.link.flush_acks(keep);
+    }
+
+    fn on_records(&mut self, datagram: &[u8]) {
+        for record in AnyRecords::new(datagram, None) {
+            if matches!(self.state, State::Ended) {
+                return self.link.discard(DiscardReason::AfterEnd);
+            }
+            match record {
+                Ok(AnyRecord::Plain(record)) => self.on_plain_record(&record),
+                Ok(AnyRecord::Protected(record)) => self.on_protected_record(record),
+                Err(_) => self.link.discard(DiscardReason::Malformed),
+            }
+        }
+    }
+
+    fn on_plain_record(&mut self, record: &Record<'_>) {
+        let header = &record.header;
+        if record.body.len() > PLAINTEXT_LEN_MAX {
+            return self.link.discard(DiscardReason::Malformed);
+        }
+        // The version must be ignored (RFC 9147 §4).
+        if header.epoch != 0 || matches!(self.state, State::Established(_)) {
+            return self.link.discard(DiscardReason::WrongEpoch);
+        }
+        if matches!(self.state, State::Listening) {
+            return self.on_first_record(record);
+        }
+        if self.link.inbound.recent.contains(header.seq) && !self.link.mutated.by(Mutation::AcceptReplay) {
+            return self.link.discard(DiscardReason::Replayed);
+        }
+        // Once keys are known all that a server still has to say is protected.
+        if matches!(self.role, Role::Client(_)) && self.link.inbound.due() != EPOCH_PLAIN {
+            return self.link.discard(DiscardReason::Unexpected);
+        }
+        let number = RecordNumber { epoch: EPOCH_PLAIN, seq: header.seq };
+        match header.content_type {
+            ContentType::HANDSHAKE => self.on_handshake_record(number, record.body),
+            ContentType::ALERT => self.on_plain_alert(record.body),
+            ContentType::ACK => {
+                self.link.inbound.recent.insert(header.seq);
+                self.on_ack(EPOCH_PLAIN, record.body);
+            }
+            ContentType::CHANGE_CIPHER_SPEC | ContentType::APPLICATION_DATA => {
+                self.link.discard(DiscardReason::Unexpected);
+            }
+            _ => self.link.discard(DiscardReason::UnknownContentType),
+        }
+    }
+
+    fn on_protected_record(&mut self, record: ProtectedRecord<'_>) {
+        let accept_replay = self.link.mutated.by(Mutation::AcceptReplay);
+        match self.link.inbound.read.open(record, accept_replay) {
+            Ok(plain) => self.on_authentic_record(plain),
+            Err(ReadError::NoKeys) => self.on_early_record(record),
+            Err(ReadError::BadRecord) => self.link.discard(DiscardReason::BadRecord),
+            Err(ReadError::Replayed) => self.link.discard(DiscardReason::Replayed),
+            Err(ReadError::TooManyForgeries) => self.fail(PeerMisbehaved::TooManyForgeries.into()),
+        }
+    }
+
+    /// The record may be one of a flight whose beginning is missing: it is kept, but cannot be acknowledged, as it may be
+    /// anything (RFC 9147 §7.1).
+    fn on_early_record(&mut self, record: ProtectedRecord<'_>) {
+        if !matches!(self.state, State::Client(_) | State::Server(_)) {
+            return self.link.discard(DiscardReason::WrongEpoch);
+        }
+        if let Err(reason) = self.link.inbound.keep_early(record.to_bytes()) {
+            self.link.discard(reason);
+        }
+        let (now, patience) = (self.link.now, self.link.patience());
+        self.link.acks.on_disruption(now, patience);
+    }
+
+    fn on_authentic_record(&mut self, plain: PlainRecord) {
+        match plain.content_type {
+            ContentType::HANDSHAKE => self.on_handshake_record(plain.number, &plain.content),
+            ContentType::APPLICATION_DATA if plain.number.epoch >= EPOCH_APPLICATION => {
+                self.link.event(Event::Data(plain.content));
+            }
+            ContentType::APPLICATION_DATA => self.link.discard(DiscardReason::Unexpected),
+            ContentType::ALERT => self.on_alert(&plain.content),
+            ContentType::ACK => self.on_ack(plain.number.epoch, &plain.content),
+            _ => self.link.discard(DiscardReason::UnknownContentType),
+        }
+    }
+
+    /// A server without state looks at ClientHellos alone, and remembers one only if it wants nothing more of it.
+    fn on_first_record(&mut self, record: &Record<'_>) {
+        if record.header.content_type != ContentType::HANDSHAKE {
+            return self.link.discard(DiscardReason::Unexpected);
+        }
+        let Some(Ok(fragment)) = Fragments::new(record.body).next() else {
+            return self.link.discard(DiscardReason::Malformed);
+        };
+        let message_seq = fragment.header.message_seq;
+        if fragment.header.message_type != HandshakeType::CLIENT_HELLO || message_seq == u16::MAX {
+            return self.link.discard(DiscardReason::Unexpected);
+        }
+        // A hello in pieces is put together, in bounded room; one of another number takes its place.
+        let whole = fragment.header.is_whole();
+        if whole || self.link.inbound.reassembly.next_seq() != message_seq {
+            self.link.start_at(record.header.seq, message_seq);
+        }
+        if let FragmentFate::Discard(reason) = self.link.inbound.fragment(EPOCH_PLAIN, &fragment) {
+            return self.link.discard(reason);
+        }
+        let Some(message) = self.link.inbound.reassembly.pop() else { return };
+        self.on_first_hello(record.header.seq, &message);
+    }
+
+    fn on_first_hello(&mut self, record_seq: u64, message: &Message) {
+        let Role::Server { config, peer_address, secret } = &self.role else { return };
+        let config = Arc::clone(config);
+        self.link.start_at(record_seq, message.message_seq);
+        match server13::examine(message, &config, secret, peer_address) {
+            Ok(Examined::Retry(body)) => {
+                let request = plain_message(record_seq, HandshakeType::SERVER_HELLO, message.message_seq, &body);
+                self.link.datagram(request);
+            }
+            Ok(Examined::Accept(offer)) => {
+                self.link.expect_message(message.message_seq + 1);
+                self.link.inbound.recent.insert(record_seq);
+                let mut cx = Context { config: &*config, link: &mut self.link, entropy: &mut self.entropy };
+                match server13::accept(*offer, &mut cx) {
+                    Ok(state) => self.state = State::Server(Box::new(state)),
+                    Err(error) => self.fail(error),
+                }
+            }
+            Err(error) => self.refuse_hello(error),
+        }
+    }
+
+    /// Tells the client why, and forgets it: the address may be forged, and the next client may do better. Without a
+    /// cookie exchange the connection is this client's alone, and ends.
+    fn refuse_hello(&mut self, error: Error) {
+        let Role::Server { config, .. } = &self.role else { return };
+        if matches!(config.cookies, Cookies::Off) {
+            return self.fail(error);
+        }
+        if let Some(description) = error.alert() {
+            self.link.send_alert(AlertLevel::FATAL, description);
+        }
+        self.link.discard(DiscardReason::Unexpected);
+    }
+
+    fn on_handshake_record(&mut self, number: RecordNumber, content: &[u8]) {
+        let (mut kept, mut news, mut disrupted, mut repeated) = (!content.is_empty(), false, false, false);
+        let mut messages = Vec::new();
+        for fragment in Fragments::new(content) {
+            let Ok(fragment) = fragment else {
+                self.link.discard(DiscardReason::Malformed);
+                kept = false;
+                break;
+            };
+            let fate = self.link.inbound.fragment(number.epoch, &fragment);
+            news |= matches!(fate, FragmentFate::Stored | FragmentFate::StoredAhead);
+            disrupted |= matches!(fate, FragmentFate::StoredAhead | FragmentFate::Known);
+            repeated |= fate == FragmentFate::FlightRepeated;
+            match fate {
+                FragmentFate::Stored | FragmentFate::StoredAhead => {}
+                FragmentFate::Known => self.link.discard(DiscardReason::RepeatedMessage),
+                FragmentFate::FlightRepeated | FragmentFate::Old => {
+                    kept = false;
+                    self.link.discard(DiscardReason::RepeatedMessage);
+                }
+                FragmentFate::Discard(reason) => {
+                    kept = false;
+                    self.link.discard(reason);
+                }
+            }
+            messages.extend(core::iter::from_fn(|| self.link.inbound.reassembly.pop()));
+        }
+        if news {
+            self.link.on_implicit_ack();
+        }
+        if number.epoch == EPOCH_PLAIN && (news || repeated) {
+            self.link.inbound.recent.insert(number.seq);
+        }
+        self.note_for_ack(number, kept, disrupted);
+        self.handle_messages(&messages);
+        // To a client, hellos that come again are copies of stateless answers.
+        if repeated && !(matches!(self.role, Role::Client(_)) && number.epoch == EPOCH_PLAIN) {
+            self.on_peer_repeats();
+        }
+    }
+
+    /// Only what was kept may be acknowledged (RFC 9147 §7).
+    fn note_for_ack(&mut self, number: RecordNumber, kept: bool, disrupted: bool) {
+        let (now, patience) = (self.link.now, self.link.patience());
+        if kept {
+            self.link.acks.on_record(number, now, patience);
+        }
+        if disrupted {
+            self.link.acks.on_disruption(now, patience);
+        }
+        if kept && matches!(self.state, State::Established(_)) {
+            self.link.acks.on_unanswered();
+        }
+    }
+
+    /// The peer repeats the flight that ours answers. If it had any of ours it would have said so (RFC 9147 §5.8.1).
+    fn on_peer_repeats(&mut self) {
+        if self.link.retransmitter.flight().is_some_and(|flight| !flight.is_partly_acknowledged()) {
+            let result = self.link.on_prompt();
+            self.fail_on_error(result);
+        }
+    }
+
+    fn handle_messages(&mut self, messages: &[Message]) {
+        let due = self.link.inbound.due();
+        for message in messages {
+            if self.link.inbound.due() != due {
+                return self.fail(PeerMisbehaved::MessageAcrossKeyChange.into());
+            }
+            self.link.inbound.suspected_alert = None;
+            self.handle_message(message);
+            if matches!(self.state, State::Ended) {
+                return;
+            }
+        }
+        if self.link.inbound.due() != due {
+            for early in self.link.inbound.take_early() {
+                self.on_records(&early);
+            }
+        }
+    }
+
+    fn handle_message(&mut self, message: &Message) {
+        let (link, entropy) = (&mut self.link, &mut self.entropy);
+        let result = match (core::mem::replace(&mut self.state, State::Ended), &self.role) {
+            (State::Client(state), Role::Client(config)) => {
+                let mut cx = Context { config: &**config, link, entropy };
+                state.handle(message, &mut cx).map(|step| step.map(State::Client))
+            }
+            (State::Server(state), Role::Server { config, .. }) => {
+                let mut cx = Context { config: &**config, link, entropy };
+                state.handle(message, &mut cx).map(|step| step.map(|state| State::Server(Box::new(state))))
+            }
+            (State::Established(session), _) => {
+                self.state = State::Established(session);
+                let result = self.handle_late_message(message);
+                return self.fail_on_error(result);
+            }
+            (state, _) => Ok(Step::Next(state)),
+        };
+        match result {
+            Ok(Step::Next(state)) => self.state = state,
+            Ok(Step::Established(session)) => self.on_established(session),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    fn on_established(&mut self, session: Box<Session13>) {
+        if matches!(self.role, Role::Server { .. }) {
+            self.handshake_keys_until = Some(self.link.now + LAST_FLIGHT_KEPT);
+        }
+        let suite = session.suite().code;
+        self.state = State::Established(session);
+        // The key schedule binds every secret to the whole handshake, as extended_master_secret does in 1.2.
+        self.link.event(Event::Established { suite, extended_master_secret: true });
+        if self.link.mutated.by(Mutation::UnsolicitedAlert) {
+            self.link.send_alert(AlertLevel::WARNING, AlertDescription::USER_CANCELED);
+        }
+    }
+
+    /// A message after the handshake (RFC 8446 §4.6).
+    fn handle_late_message(&mut self, message: &Message) -> Result<(), Error> {
+        let bad = |reason| Error::BadMessage(message.message_type, reason);
+        match (message.message_type, &self.role) {
+            (HandshakeType::KEY_UPDATE, _) => {
+                let update = KeyUpdate::parse(&message.body).map_err(bad)?;
+                self.on_key_update(update)
+            }
+            // There is no resumption: tickets are read, acknowledged and forgotten.
+            (HandshakeType::NEW_SESSION_TICKET, Role::Client(_)) => {
+                NewSessionTicket::parse(&message.body).map(|_| ()).map_err(bad)
+            }
+            _ => Err(PeerMisbehaved::UnexpectedMessage(message.message_type).into()),
+        }
+    }
+
+    /// The peer will write with its next keys once it knows that we know. The keys before are kept for what is still on
+    /// its way, and in case the ACK gets lost (RFC 9147 §8).
+    fn on_key_update(&mut self, update: KeyUpdate) -> Result<(), Error> {
+        let State::Established(session) = &mut self.state else { return Ok(()) };
+        let opener = session.next_opener()?;
+        let read = &mut self.link.inbound.read;
+        let newest = read.newest().unwrap_or(EPOCH_APPLICATION);
+        // Receivers take epochs that senders must not use; only the last of all has no successor.
+        let next = newest.checked_add(1).ok_or(Error::SequenceExhausted)?;
+        read.install(next, opener);
+        read.forget_before(newest);
+        self.handshake_keys_until = None;
+        if update.update_requested && !self.updates.in_flight {
+            return self.update_keys_with(false);
+        }
+        Ok(())
+    }
+
+    /// Sends a KeyUpdate, or remembers to.
+    fn update_keys_with(&mut self, request_peer: bool) -> Result<(), Error> {
+        let epoch = self.link.write.current();
+        // RFC 9147 §8: a request that would lead beyond is ignored.
+        if epoch >= EPOCH_MAX {
+            return Ok(());
+        }
+        if self.link.retransmitter.flight().is_some() {
+            self.updates.wanted = Some(self.updates.wanted.unwrap_or(false) || request_peer);
+            return Ok(());
+        }
+        let message_seq = self.link.next_message_seq();
+        let next_message_seq = message_seq.checked_add(1).ok_or(Error::SequenceExhausted)?;
+        let body = body_of(|w| KeyUpdate { update_requested: request_peer }.emit(w));
+        let message = FlightItem::Message { epoch, message_type: HandshakeType::KEY_UPDATE, message_seq, body };
+        self.updates = Updates { in_flight: true, wanted: None };
+        self.link.send_flight((OutgoingFlight { items: vec![message] }, next_message_seq), FlightEnd::Ack)
+    }
+
+    fn on_ack(&mut self, epoch: u64, content: &[u8]) {
+        let Ok(ack) = Ack::parse(content) else {
+            return self.link.discard(DiscardReason::Malformed);
+        };
+        let result = match self.link.on_ack(epoch, &ack) {
+            Ok(AckEffect::FlightDone) => self.on_flight_done(),
+            Ok(AckEffect::Pending) => Ok(()),
+            Err(error) => Err(error),
+        };
+        self.fail_on_error(result);
+    }
+
+    /// The client's last flight, or a KeyUpdate, has arrived.
+    fn on_flight_done(&mut self) -> Result<(), Error> {
+        let State::Established(session) = &mut self.state else { return Ok(()) };
+        if core::mem::take(&mut self.updates.in_flight) {
+            let next = self.link.write.current() + 1;
+            self.link.install_write(next, session.next_sealer()?);
+            self.link.write.forget_before(next);
+        } else {
+            self.link.inbound.forget_handshake_keys();
+            self.link.write.forget_before(EPOCH_APPLICATION);
+        }
+        match self.updates.wanted.take() {
+            Some(request_peer) => self.update_keys_with(request_peer),
+            None => Ok(()),
+        }
+    }
+
+    /// An alert that anyone may have sent. A client that cannot read a ServerHello has no other way to say so.
+    fn on_plain_alert(&mut self, content: &[u8]) {
+        let Ok(alert) = Alert::parse(content) else {
+            return self.link.discard(DiscardReason::Malformed);
+        };
+        self.link.event(Event::AlertReceived(alert));
+        if ends_association(alert) {
+            self.link.inbound.suspected_alert = Some(alert.description);
+        }
+    }
+
+    /// RFC 8446 §6: but for two, all alerts are fatal, whatever their level.
+    fn on_alert(&mut self, content: &[u8]) {
+        let Ok(alert) = Alert::parse(content) else {
+            return self.link.discard(DiscardReason::Malformed);
+        };
+        self.link.event(Event::AlertReceived(alert));
+        match alert.description {
+            AlertDescription::USER_CANCELED => {}
+            AlertDescription::CLOSE_NOTIFY => {
+                self.link.send_alert(AlertLevel::WARNING, AlertDescription::CLOSE_NOTIFY);
+                self.link.event(Event::PeerClosed);
+                self.end();
+            }
+            description => {
+                self.link.event(Event::Failed(Error::AlertReceived(description)));
+                self.end();
+            }
+        }
+    }
+
+    fn fail_on_error(&mut self, result: Result<(), Error>) {
+        if let Err(error) = result {
+            self.fail(error);
+        }
+    }
+
+    fn fail(&mut self, error: Error) {
+        if let Some(description) = error.alert() {
+            self.link.send_alert(AlertLevel::FATAL, description);
+        }
+        self.link.event(Event::Failed(error));
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.link.retransmitter.stop();
+        self.link.acks.clear();
+        self.state = State::Ended;
+    }
+}
+
+/// A message in one record in epoch 0, for a server that keeps no state. It copies the number of the ClientHello's
+/// record, so that the server need not count.
+fn plain_message(seq: u64, message_type: HandshakeType, message_seq: u16, body: &[u8]) -> Vec<u8> {
+    let header = HandshakeHeader::whole(message_type, message_seq, body.len() as u32);
+    let content = body_of(|w: &mut Writer| Fragment { header, body }.emit(w));
+    let header =
+        RecordHeader { content_type: ContentType::HANDSHAKE, version: ProtocolVersion::DTLS1_2, epoch: 0, seq };
+    body_of(|w: &mut Writer| Record { header, body: &content }.emit(w))
+}

@@ -1,0 +1,453 @@
+//! The client's side of a full DTLS 1.3 handshake (RFC 9147 §5.7, RFC 8446 §2):
+//!
+//! 1. ClientHello                                                            -> `WaitServerHello`
+//! 2. HelloRetryRequest; 3. ClientHello that does what was asked             -> `WaitServerHello`
+//! 4. ServerHello                                                            -> `WaitEncryptedExtensions`
+//!    {EncryptedExtensions}                                                  -> `WaitCertificate` or, with PSK, last
+//!    {CertificateRequest,} {Certificate}                                    -> `WaitCertificateVerify`
+//!    {CertificateVerify}                                                    -> `WaitFinished`
+//!    {Finished}
+//! 5. {(empty Certificate,) Finished}                                        -> established
+//! 6. [ACK]
+
+use rustls_pki_types::{CertificateDer, ServerName};
+
+use super::builder::FlightBuilder;
+use super::session13::{Keying, Session13};
+use super::transcript::Transcript;
+use super::{Context, EphemeralKey, Step, agree, code, expect, named, read, server_signature_content, unexpected};
+use crate::config::{ClientConfig, ClientCredentials, Psk};
+use crate::crypto::hkdf::Hkdf;
+use crate::crypto::schedule13::{self, KeySchedule, PskOrigin, TrafficSecrets};
+use crate::crypto::{HashAlgorithm, SignatureScheme};
+use crate::error::{Error, Misuse, PeerIncompatible, PeerMisbehaved};
+use crate::flight::reassembly::Message;
+use crate::link13::{FlightEnd, Link13};
+use crate::mutation::Mutation;
+use crate::pki::{self, CertificateError};
+use crate::record::epochs13::{EPOCH_APPLICATION, EPOCH_HANDSHAKE};
+use crate::suite::Suite13;
+use crate::wire::{
+    COMPRESSION_NULL, Certificate13, CertificateRequest13, CertificateVerify, ClientHello, ClientHelloStart,
+    EncryptedExtensions, Extension, ExtensionType, Extensions, Finished13, HandshakeType, KeyShare, OfferedPsk,
+    PSK_MODE_DHE, ProtocolVersion, ServerHello, body_of,
+};
+
+/// Schemes offered, in order of preference. The last is for chains alone: RFC 8446 §4.2.3 keeps it out of
+/// CertificateVerify.
+const SCHEMES: [SignatureScheme; 4] = [
+    SignatureScheme::EcdsaSecp256r1Sha256,
+    SignatureScheme::Ed25519,
+    SignatureScheme::RsaPssRsaeSha256,
+    SignatureScheme::RsaPkcs1Sha256,
+];
+
+/// Hash of an external PSK, unless agreed on otherwise (RFC 8446 §4.2.11).
+const PSK_HASH: HashAlgorithm = HashAlgorithm::Sha256;
+
+type Cx<'a> = Context<'a, ClientConfig, Link13>;
+type Next = Result<Step<State, Session13>, Error>;
+
+/// Where the handshake stands.
+#[derive(Debug)]
+pub(crate) enum State {
+    WaitServerHello(WaitServerHello),
+    WaitEncryptedExtensions(WaitEncryptedExtensions),
+    WaitCertificate(WaitCertificate),
+    WaitCertificateVerify(WaitCertificateVerify),
+    WaitFinished(WaitFinished),
+}
+
+impl State {
+    /// Takes the next message of the server.
+    pub(crate) fn handle(self, message: &Message, cx: &mut Cx<'_>) -> Next {
+        match self {
+            Self::WaitServerHello(state) => state.handle(message, cx),
+            Self::WaitEncryptedExtensions(state) => state.handle(message),
+            Self::WaitCertificate(state) => state.handle(message, cx),
+            Self::WaitCertificateVerify(state) => state.handle(message),
+            Self::WaitFinished(state) => state.handle(message, cx),
+        }
+    }
+}
+
+/// 1. Sends the first ClientHello.
+pub(crate) fn start(server_name: Option<ServerName<'static>>, cx: &mut Cx<'_>) -> Result<State, Error> {
+    let psk = psk(cx.config).is_some();
+    let suites = cx.config.common.suites13(psk);
+    let group = *cx.config.common.groups.first().ok_or(Misuse::NoGroups)?;
+    let random = cx.entropy.array();
+    let share = cx.config.common.provider.key_exchange(group, cx.entropy).map_err(Error::Crypto)?;
+    let mut state = WaitServerHello {
+        server_name,
+        suites,
+        random,
+        share: EphemeralKey(share),
+        cookie: None,
+        retried: None,
+        transcript: Transcript::dtls13(),
+    };
+    state.send_hello(cx)?;
+    Ok(State::WaitServerHello(state))
+}
+
+const fn psk(config: &ClientConfig) -> Option<&Psk> {
+    match &config.credentials {
+        ClientCredentials::Psk(psk) => Some(psk),
+        ClientCredentials::Certificate { .. } => None,
+    }
+}
+
+/// A ClientHello is sent.
+#[derive(Debug)]
+pub(crate) struct WaitServerHello {
+    server_name: Option<ServerName<'static>>,
+    suites: Vec<Suite13>,
+    random: [u8; 32],
+    share: EphemeralKey,
+    cookie: Option<Vec<u8>>,
+    /// The suite of a HelloRetryRequest.
+    retried: Option<Suite13>,
+    transcript: Transcript,
+}
+
+impl WaitServerHello {
+    fn handle(self, message: &Message, cx: &mut Cx<'_>) -> Next {
+        assert!(!cx.link.mutated.by(Mutation::PanicOnHello), "mutation: panic at the first hello");
+        expect(message, HandshakeType::SERVER_HELLO)?;
+        let hello = read(message, ServerHello::parse)?;
+        if hello.extensions.has_duplicates() {
+            return Err(PeerMisbehaved::DuplicateExtension.into());
+        }
+        let bad = |reason| Error::BadMessage(message.message_type, reason);
+        if hello.extensions.selected_version().map_err(bad)? != Some(ProtocolVersion::DTLS1_3) {
+            return Err(PeerIncompatible::NoCommonVersion.into());
+        }
+        // RFC 9147 §5.4, and §5: the session id is not echoed.
+        if hello.version != ProtocolVersion::DTLS1_2 || !hello.session_id.is_empty() {
+            return Err(PeerMisbehaved::BadLegacyField.into());
+        }
+        if hello.compression_method != COMPRESSION_NULL {
+            return Err(PeerMisbehaved::BadCompression.into());
+        }
+        let chosen = self.suites.iter().find(|suite| suite.code == hello.cipher_suite);
+        let suite = *chosen.ok_or(PeerMisbehaved::SuiteNotOffered)?;
+        if hello.is_retry_request() {
+            self.handle_retry_request(&hello, suite, message, cx)
+        } else {
+            self.handle_server_hello(&hello, suite, message, cx)
+        }
+    }
+
+    /// 3. The same hello, with the share and the cookie that were asked for (RFC 8446 §4.1.4).
+    fn handle_retry_request(
+        mut self,
+        hello: &ServerHello<'_>,
+        suite: Suite13,
+        message: &Message,
+        cx: &mut Cx<'_>,
+    ) -> Next {
+        if self.retried.is_some() {
+            return Err(unexpected(message));
+        }
+        let bad = |reason| Error::BadMessage(message.message_type, reason);
+        let known = [ExtensionType::SUPPORTED_VERSIONS, ExtensionType::KEY_SHARE, ExtensionType::COOKIE];
+        check_known(&hello.extensions, &known)?;
+        let group = hello.extensions.selected_group().map_err(bad)?;
+        let cookie = hello.extensions.cookie().map_err(bad)?;
+        if group.is_none() && cookie.is_none() {
+            return Err(PeerMisbehaved::BadRetry.into());
+        }
+        if let Some(group) = group {
+            let own = cx.config.common.groups.iter().find(|own| named(**own) == group);
+            let own = *own.ok_or(PeerMisbehaved::GroupNotOffered)?;
+            if own == self.share.0.group() {
+                return Err(PeerMisbehaved::BadRetry.into());
+            }
+            let share = cx.config.common.provider.key_exchange(own, cx.entropy).map_err(Error::Crypto)?;
+            self.share = EphemeralKey(share);
+        }
+        self.cookie = cookie.map(<[u8]>::to_vec);
+        self.retried = Some(suite);
+        let provider = &*cx.config.common.provider;
+        self.transcript.start(provider, suite.hash);
+        self.transcript = Transcript::after_retry(provider, suite.hash, &self.transcript.hash());
+        self.transcript.add_received(message);
+        self.send_hello(cx)?;
+        Ok(Step::Next(State::WaitServerHello(self)))
+    }
+
+    fn send_hello(&mut self, cx: &mut Cx<'_>) -> Result<(), Error> {
+        let mut extensions = self.extensions(cx.config);
+        let psk = psk(cx.config);
+        if let Some(psk) = psk {
+            // Must be the last (RFC 8446 §4.2.11). The binder is made when all before it is there.
+            let binder = [0; PSK_HASH.output_len()];
+            let offered = OfferedPsk { identity: &psk.identity, obfuscated_ticket_age: 0, binder: &binder };
+            extensions.0.push(Extension::offered_psks(&[offered]));
+        }
+        let hello = ClientHello {
+            start: ClientHelloStart {
+                version: ProtocolVersion::DTLS1_2,
+                random: self.random,
+                session_id: &[],
+                cookie: &[],
+                cipher_suites: self.suites.iter().map(|suite| suite.code).collect(),
+                compression_methods: &[COMPRESSION_NULL],
+            },
+            extensions,
+        };
+        let mut body = body_of(|w| hello.emit(w));
+        if let Some(psk) = psk {
+            self.bind(psk, &mut body, cx.config);
+        }
+        let mut flight = FlightBuilder::new(&mut self.transcript, cx.link.next_message_seq());
+        flight.message(HandshakeType::CLIENT_HELLO, body);
+        cx.link.answer(flight.finish(), FlightEnd::Answer)
+    }
+
+    /// Fills in the only binder, which is at the end of the message.
+    fn bind(&self, psk: &Psk, body: &mut [u8], config: &ClientConfig) {
+        let provider = &config.common.provider;
+        let schedule = KeySchedule::new(Hkdf::dtls13(provider.clone(), PSK_HASH), Some(psk.key.expose()));
+        let binder_at = body.len() - PSK_HASH.output_len();
+        // Two lengths stand before the binder: its own, and that of the list.
+        let covered = binder_at - 3;
+        let hash = self.transcript.hash_with(&**provider, PSK_HASH, HandshakeType::CLIENT_HELLO, body, covered);
+        let binder = schedule.binder(PskOrigin::External, &hash);
+        body[binder_at..].copy_from_slice(binder.as_ref());
+    }
+
+    fn extensions(&self, config: &ClientConfig) -> Extensions<'static> {
+        let mut list = Vec::new();
+        if let Some(ServerName::DnsName(name)) = &self.server_name {
+            list.push(Extension::server_name(name.as_ref()));
+        }
+        list.push(Extension::supported_versions(&[ProtocolVersion::DTLS1_3]));
+        let groups: Vec<_> = config.common.groups.iter().map(|group| named(*group)).collect();
+        list.push(Extension::supported_groups(&groups));
+        let share = KeyShare { group: named(self.share.0.group()), public_key: self.share.0.public_key() };
+        list.push(Extension::key_shares(&[share]));
+        if let Some(cookie) = &self.cookie {
+            list.push(Extension::cookie(cookie));
+        }
+        match config.credentials {
+            ClientCredentials::Psk(_) => list.push(Extension::psk_key_exchange_modes(&[PSK_MODE_DHE])),
+            ClientCredentials::Certificate { .. } => list.push(Extension::signature_algorithms(&SCHEMES.map(code))),
+        }
+        Extensions(list)
+    }
+
+    fn handle_server_hello(
+        mut self,
+        hello: &ServerHello<'_>,
+        suite: Suite13,
+        message: &Message,
+        cx: &mut Cx<'_>,
+    ) -> Next {
+        let bad = |reason| Error::BadMessage(message.message_type, reason);
+        let known = [ExtensionType::SUPPORTED_VERSIONS, ExtensionType::KEY_SHARE, ExtensionType::PRE_SHARED_KEY];
+        check_known(&hello.extensions, &known)?;
+        if self.retried.is_some_and(|retried| retried != suite) {
+            return Err(PeerMisbehaved::SuiteNotOffered.into());
+        }
+        let psk = psk(cx.config);
+        let selected = hello.extensions.selected_psk().map_err(bad)?;
+        if selected.is_some() && psk.is_none() {
+            return Err(PeerMisbehaved::UnsolicitedExtension.into());
+        }
+        // Without certificates nothing but the key, which is the only one, can authenticate the server.
+        if psk.is_some() && selected != Some(0) {
+            return Err(PeerMisbehaved::BadPskChoice.into());
+        }
+        let share = hello.extensions.key_share().map_err(bad)?.ok_or(PeerMisbehaved::MissingExtension)?;
+        if share.group != named(self.share.0.group()) {
+            return Err(PeerMisbehaved::GroupNotOffered.into());
+        }
+        let shared = agree(self.share.0, share.public_key)?;
+        let common = &cx.config.common;
+        let keying = Keying::new(&common.provider, suite, self.random, common.key_log);
+        self.transcript.add_received(message);
+        self.transcript.start(&*common.provider, suite.hash);
+        let early = KeySchedule::new(keying.hkdf.clone(), psk.map(|psk| psk.key.expose()));
+        let schedule = early.into_handshake(Some(&shared));
+        let secrets = schedule.traffic_secrets(&self.transcript.hash());
+        keying.log(cx.link, "CLIENT_HANDSHAKE_TRAFFIC_SECRET", secrets.client.expose());
+        keying.log(cx.link, "SERVER_HANDSHAKE_TRAFFIC_SECRET", secrets.server.expose());
+        cx.link.install_write(EPOCH_HANDSHAKE, keying.sealer(&secrets.client)?);
+        cx.link.inbound.read.install(EPOCH_HANDSHAKE, keying.opener(&secrets.server)?);
+        cx.link.inbound.enter(EPOCH_HANDSHAKE);
+        let negotiated = Negotiated { keying, schedule, secrets, transcript: self.transcript };
+        let server_name = self.server_name.filter(|_| psk.is_none());
+        Ok(Step::Next(State::WaitEncryptedExtensions(WaitEncryptedExtensions { server_name, negotiated })))
+    }
+}
+
+/// Refuses extensions that have no place in a message (RFC 8446 §4.2).
+fn check_known(extensions: &Extensions<'_>, known: &[ExtensionType]) -> Result<(), PeerMisbehaved> {
+    let unknown = extensions.0.iter().any(|extension| !known.contains(&extension.extension_type));
+    if unknown { Err(PeerMisbehaved::UnsolicitedExtension) } else { Ok(()) }
+}
+
+/// What the hellos settled.
+#[derive(Debug)]
+struct Negotiated {
+    keying: Keying,
+    schedule: KeySchedule<schedule13::Handshake>,
+    secrets: TrafficSecrets,
+    transcript: Transcript,
+}
+
+/// Keys of the handshake are in use.
+#[derive(Debug)]
+pub(crate) struct WaitEncryptedExtensions {
+    /// Whom the certificate must name; none with PSK.
+    server_name: Option<ServerName<'static>>,
+    negotiated: Negotiated,
+}
+
+impl WaitEncryptedExtensions {
+    fn handle(mut self, message: &Message) -> Next {
+        expect(message, HandshakeType::ENCRYPTED_EXTENSIONS)?;
+        let extensions = read(message, EncryptedExtensions::parse)?.extensions;
+        if extensions.has_duplicates() {
+            return Err(PeerMisbehaved::DuplicateExtension.into());
+        }
+        // Of what was offered only these may be answered here (RFC 8446 §4.2). Groups are hints for next time.
+        check_known(&extensions, &[ExtensionType::SERVER_NAME, ExtensionType::SUPPORTED_GROUPS])?;
+        self.negotiated.transcript.add_received(message);
+        Ok(Step::Next(match self.server_name {
+            Some(server_name) => State::WaitCertificate(WaitCertificate {
+                server_name,
+                certificate_requested: false,
+                negotiated: self.negotiated,
+            }),
+            None => State::WaitFinished(WaitFinished { certificate_requested: false, negotiated: self.negotiated }),
+        }))
+    }
+}
+
+/// The server will show who it is.
+#[derive(Debug)]
+pub(crate) struct WaitCertificate {
+    server_name: ServerName<'static>,
+    certificate_requested: bool,
+    negotiated: Negotiated,
+}
+
+impl WaitCertificate {
+    fn handle(mut self, message: &Message, cx: &mut Cx<'_>) -> Next {
+        if message.message_type == HandshakeType::CERTIFICATE_REQUEST && !self.certificate_requested {
+            let request = read(message, CertificateRequest13::parse)?;
+            if !request.context.is_empty() {
+                return Err(PeerMisbehaved::BadLegacyField.into());
+            }
+            if !request.extensions.contains(ExtensionType::SIGNATURE_ALGORITHMS) {
+                return Err(PeerMisbehaved::MissingExtension.into());
+            }
+            self.negotiated.transcript.add_received(message);
+            self.certificate_requested = true;
+            return Ok(Step::Next(State::WaitCertificate(self)));
+        }
+        expect(message, HandshakeType::CERTIFICATE)?;
+        let certificate = read(message, Certificate13::parse)?;
+        if !certificate.context.is_empty() {
+            return Err(PeerMisbehaved::BadLegacyField.into());
+        }
+        // We ask for nothing that would be answered here.
+        if certificate.entries.iter().any(|entry| !entry.extensions.0.is_empty()) {
+            return Err(PeerMisbehaved::UnsolicitedExtension.into());
+        }
+        let chain: Vec<_> = certificate.entries.iter().map(|entry| CertificateDer::from(entry.certificate)).collect();
+        let end_entity = self.verify(&chain, cx.config)?;
+        self.negotiated.transcript.add_received(message);
+        Ok(Step::Next(State::WaitCertificateVerify(WaitCertificateVerify {
+            end_entity,
+            certificate_requested: self.certificate_requested,
+            negotiated: self.negotiated,
+        })))
+    }
+
+    fn verify(&self, chain: &[CertificateDer<'_>], config: &ClientConfig) -> Result<VerifiedCertificate, Error> {
+        let ClientCredentials::Certificate { verifier, unix_time } = &config.credentials else {
+            return Err(Misuse::NoUsableSuite.into());
+        };
+        let provider = &*config.common.provider;
+        verifier.verify_chain(chain, &self.server_name, *unix_time, provider).map_err(Error::BadCertificate)?;
+        let end_entity = chain.first().ok_or(Error::BadCertificate(CertificateError::Empty))?;
+        Ok(VerifiedCertificate(end_entity.clone().into_owned()))
+    }
+}
+
+/// Proof that a certificate is for the server and leads to a trusted root.
+#[derive(Debug)]
+struct VerifiedCertificate(CertificateDer<'static>);
+
+/// The server has yet to show that the certificate is its own.
+#[derive(Debug)]
+pub(crate) struct WaitCertificateVerify {
+    end_entity: VerifiedCertificate,
+    certificate_requested: bool,
+    negotiated: Negotiated,
+}
+
+impl WaitCertificateVerify {
+    fn handle(mut self, message: &Message) -> Next {
+        expect(message, HandshakeType::CERTIFICATE_VERIFY)?;
+        let verify = read(message, CertificateVerify::parse)?;
+        let scheme = SCHEMES.into_iter().find(|scheme| code(*scheme) == verify.scheme);
+        let scheme = scheme.filter(|scheme| *scheme != SignatureScheme::RsaPkcs1Sha256);
+        let scheme = scheme.ok_or(PeerMisbehaved::SchemeNotOffered)?;
+        let content = server_signature_content(&self.negotiated.transcript.hash());
+        let provider = &*self.negotiated.keying.provider;
+        pki::verify_signed(provider, &self.end_entity.0, scheme, &content, verify.signature)
+            .map_err(|_| PeerMisbehaved::BadSignature)?;
+        self.negotiated.transcript.add_received(message);
+        let Self { certificate_requested, negotiated, .. } = self;
+        Ok(Step::Next(State::WaitFinished(WaitFinished { certificate_requested, negotiated })))
+    }
+}
+
+/// Only the proof that all was received as it was sent is missing.
+#[derive(Debug)]
+pub(crate) struct WaitFinished {
+    certificate_requested: bool,
+    negotiated: Negotiated,
+}
+
+impl WaitFinished {
+    /// 5. Checks the server's proof and gives the client's.
+    fn handle(self, message: &Message, cx: &mut Cx<'_>) -> Next {
+        expect(message, HandshakeType::FINISHED)?;
+        let Negotiated { keying, schedule, secrets, mut transcript } = self.negotiated;
+        let hash_len = keying.suite.hash.output_len();
+        let finished = read(message, |body| Finished13::parse(body, hash_len))?;
+        keying.check_finished(&secrets.server, &transcript.hash(), finished.verify_data)?;
+        transcript.add_received(message);
+
+        let schedule = schedule.into_traffic();
+        let application = schedule.traffic_secrets(&transcript.hash());
+        let exporter = schedule.exporter(&transcript.hash());
+        keying.log(cx.link, "CLIENT_TRAFFIC_SECRET_0", application.client.expose());
+        keying.log(cx.link, "SERVER_TRAFFIC_SECRET_0", application.server.expose());
+        keying.log(cx.link, "EXPORTER_SECRET", exporter.expose());
+
+        let mut flight = FlightBuilder::new(&mut transcript, cx.link.next_message_seq());
+        flight.epoch(EPOCH_HANDSHAKE);
+        if self.certificate_requested {
+            let none = Certificate13 { context: &[], entries: Vec::new() };
+            flight.message(HandshakeType::CERTIFICATE, body_of(|w| none.emit(w)));
+        }
+        let mut verify_data = secrets.client.verify_data(&keying.hkdf, &flight.transcript().hash()).as_ref().to_vec();
+        if cx.link.mutated.by(Mutation::CorruptFinished) {
+            verify_data[0] ^= 1;
+        }
+        flight.message(HandshakeType::FINISHED, body_of(|w| Finished13 { verify_data: &verify_data }.emit(w)));
+        cx.link.answer(flight.finish(), FlightEnd::Ack)?;
+        cx.link.install_write(EPOCH_APPLICATION, keying.sealer(&application.client)?);
+        cx.link.inbound.read.install(EPOCH_APPLICATION, keying.opener(&application.server)?);
+        cx.link.inbound.enter(EPOCH_APPLICATION);
+        let (own, peer) = (application.client, application.server);
+        Ok(Step::Established(Box::new(Session13 { keying, exporter, own, peer })))
+    }
+}

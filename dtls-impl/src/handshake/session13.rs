@@ -1,0 +1,105 @@
+//! What both sides of a DTLS 1.3 association know once keys are agreed on, and how each epoch's keys follow from it.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use super::push_hex;
+use crate::crypto::hkdf::Hkdf;
+use crate::crypto::schedule13::{Exporter, TrafficSecret};
+use crate::crypto::{CryptoProvider, Digest};
+use crate::error::{Error, Misuse, PeerMisbehaved};
+use crate::event::Event;
+use crate::link13::Link13;
+use crate::record::protection13::{Opener, Sealer};
+use crate::suite::Suite13;
+
+/// The suite with what it takes to make keys.
+#[derive(Clone, Debug)]
+pub(crate) struct Keying {
+    pub(crate) provider: Arc<dyn CryptoProvider>,
+    pub(crate) suite: Suite13,
+    pub(crate) hkdf: Hkdf,
+    pub(crate) client_random: [u8; 32],
+    pub(crate) key_log: bool,
+}
+
+impl Keying {
+    pub(crate) fn new(
+        provider: &Arc<dyn CryptoProvider>,
+        suite: Suite13,
+        client_random: [u8; 32],
+        key_log: bool,
+    ) -> Self {
+        let hkdf = Hkdf::dtls13(Arc::clone(provider), suite.hash);
+        Self { provider: Arc::clone(provider), suite, hkdf, client_random, key_log }
+    }
+
+    pub(crate) fn sealer(&self, secret: &TrafficSecret) -> Result<Sealer, Error> {
+        let keys = secret.keys(&self.hkdf, self.suite.aead);
+        Sealer::new(&*self.provider, self.suite.aead, &keys).map_err(Error::Crypto)
+    }
+
+    pub(crate) fn opener(&self, secret: &TrafficSecret) -> Result<Opener, Error> {
+        let keys = secret.keys(&self.hkdf, self.suite.aead);
+        Opener::new(&*self.provider, self.suite.aead, &keys).map_err(Error::Crypto)
+    }
+
+    /// Checks a Finished against the messages before it.
+    pub(crate) fn check_finished(
+        &self,
+        secret: &TrafficSecret,
+        transcript: &Digest,
+        verify_data: &[u8],
+    ) -> Result<(), Error> {
+        let good = secret.verify_data(&self.hkdf, transcript) == Digest::new(verify_data);
+        if good { Ok(()) } else { Err(PeerMisbehaved::BadFinished.into()) }
+    }
+
+    /// A line of the NSS key log, if wanted.
+    pub(crate) fn log(&self, link: &mut Link13, label: &str, secret: &[u8]) {
+        if !self.key_log {
+            return;
+        }
+        let mut line = String::new();
+        // Writing to a string cannot fail.
+        let _ = write!(line, "{label} ");
+        push_hex(&mut line, &self.client_random);
+        line.push(' ');
+        push_hex(&mut line, secret);
+        link.event(Event::KeyLog(line));
+    }
+}
+
+/// An established association's secrets.
+#[derive(Debug)]
+pub(crate) struct Session13 {
+    pub(crate) keying: Keying,
+    pub(crate) exporter: Exporter,
+    /// What this side writes with.
+    pub(crate) own: TrafficSecret,
+    /// What this side reads with.
+    pub(crate) peer: TrafficSecret,
+}
+
+impl Session13 {
+    pub(crate) const fn suite(&self) -> Suite13 {
+        self.keying.suite
+    }
+
+    /// Keys of the next epoch to write with (RFC 8446 §7.2).
+    pub(crate) fn next_sealer(&mut self) -> Result<Sealer, Error> {
+        self.own = self.own.next(&self.keying.hkdf);
+        self.keying.sealer(&self.own)
+    }
+
+    /// Keys of the next epoch to read with.
+    pub(crate) fn next_opener(&mut self) -> Result<Opener, Error> {
+        self.peer = self.peer.next(&self.keying.hkdf);
+        self.keying.opener(&self.peer)
+    }
+
+    /// Keying material for the application (RFC 8446 §7.5).
+    pub(crate) fn export(&self, label: &[u8], context: Option<&[u8]>, out: &mut [u8]) -> Result<(), Error> {
+        self.exporter.export(label, context.unwrap_or_default(), out).map_err(|_| Misuse::ContextTooLong.into())
+    }
+}

@@ -1,0 +1,289 @@
+//! What the handshakes of DTLS 1.3 act on: flights, ACKs, alerts and data become records here, and output waits to be
+//! polled. The counterpart of [`crate::link`], which differs in all that epochs and ACKs touch.
+//!
+//! Owns the sending side (epochs, timer, what is acknowledged), and the queue of outputs. What is received is
+//! [`inbound`]'s.
+
+pub(crate) mod inbound;
+
+use core::time::Duration;
+use std::collections::VecDeque;
+
+use self::inbound::Inbound;
+use crate::config::Common;
+use crate::error::Error;
+use crate::event::{DiscardReason, Event, Output};
+use crate::flight::OutgoingFlight;
+use crate::flight::ack::AckTracker;
+use crate::flight::packing;
+use crate::flight::retransmitter::{Expiry, Retransmitter};
+use crate::flight::tracked::TrackedFlight;
+use crate::mutation::{Mutated, Mutation};
+use crate::record::epochs13::{EPOCH_PLAIN, WriteEpochs, WriteError};
+use crate::record::protection13::Sealer;
+use crate::record::seq::RecordSeq;
+use crate::time::Instant;
+use crate::wire::{Ack, Alert, AlertDescription, AlertLevel, ContentType, Fragment, Reader, RecordNumber, body_of};
+
+/// Transmissions of a flight that the peer may cause between two expiries of the timer, so that nobody can make us
+/// repeat a flight without end.
+const PROMPTED_MAX: u8 = 3;
+
+/// What ends the wait for a flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FlightEnd {
+    /// The peer's next flight.
+    Answer,
+    /// An ACK: the client's last flight, and all after the handshake.
+    Ack,
+}
+
+/// What an ACK did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AckEffect {
+    /// The flight, which has no other answer, has arrived.
+    FlightDone,
+    /// There is still something to wait for.
+    Pending,
+}
+
+/// One end's view of the association below the handshake.
+#[derive(Debug)]
+pub(crate) struct Link13 {
+    pub(crate) now: Instant,
+    pub(crate) mutated: Mutated,
+    pub(crate) inbound: Inbound,
+    pub(crate) retransmitter: Retransmitter<TrackedFlight>,
+    pub(crate) acks: AckTracker,
+    pub(crate) write: WriteEpochs,
+    flight_end: FlightEnd,
+    prompted: u8,
+    mtu: usize,
+    outputs: VecDeque<Output>,
+    next_message_seq: u16,
+}
+
+impl Link13 {
+    pub(crate) fn new(common: &Common, now: Instant) -> Self {
+        let mutated = common.mutated();
+        Self {
+            now,
+            mutated,
+            inbound: Inbound::new(0),
+            retransmitter: Retransmitter::new(common.timers, mutated),
+            acks: AckTracker::default(),
+            write: WriteEpochs::starting_at(RecordSeq::ZERO),
+            flight_end: FlightEnd::Answer,
+            prompted: 0,
+            mtu: common.mtu,
+            outputs: VecDeque::new(),
+            next_message_seq: 0,
+        }
+    }
+
+    /// A server that kept no state goes on where the ClientHello is: its record number and `message_seq` are those of
+    /// the answer, so that no number is used twice.
+    pub(crate) fn start_at(&mut self, record_seq: u64, message_seq: u16) {
+        self.write = WriteEpochs::starting_at(RecordSeq::new(record_seq).unwrap_or(RecordSeq::MAX));
+        self.next_message_seq = message_seq;
+        self.inbound = Inbound::new(message_seq);
+    }
+
+    /// The peer's messages before this one have been taken.
+    pub(crate) fn expect_message(&mut self, message_seq: u16) {
+        self.inbound = Inbound::new(message_seq);
+    }
+
+    pub(crate) const fn next_message_seq(&self) -> u16 {
+        self.next_message_seq
+    }
+
+    pub(crate) const fn mtu(&self) -> usize {
+        self.mtu
+    }
+
+    pub(crate) fn event(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    pub(crate) fn discard(&mut self, reason: DiscardReason) {
+        self.event(Event::Discarded(reason));
+    }
+
+    pub(crate) fn datagram(&mut self, datagram: Vec<u8>) {
+        self.outputs.push_back(Output::Datagram(datagram));
+    }
+
+    /// The keys of the next epoch to write with.
+    pub(crate) fn install_write(&mut self, epoch: u64, sealer: Sealer) {
+        self.write.install(epoch, sealer);
+    }
+
+    /// Sends a flight for the first time. The one before it has been answered, and so has the peer's: it needs no ACK
+    /// (RFC 9147 §7.1).
+    pub(crate) fn send_flight(
+        &mut self,
+        (flight, next_message_seq): (OutgoingFlight, u16),
+        end: FlightEnd,
+    ) -> Result<(), Error> {
+        self.next_message_seq = next_message_seq;
+        self.flight_end = end;
+        self.prompted = 0;
+        self.retransmitter.start(self.now, TrackedFlight::new(flight));
+        self.transmit()
+    }
+
+    /// As [`send_flight`](Self::send_flight), for a flight that answers the peer's.
+    pub(crate) fn answer(&mut self, flight: (OutgoingFlight, u16), end: FlightEnd) -> Result<(), Error> {
+        self.acks.clear();
+        self.inbound.on_flight_answered();
+        self.send_flight(flight, end)
+    }
+
+    /// Sends what is not acknowledged of the flight.
+    fn transmit(&mut self) -> Result<(), Error> {
+        let Some(flight) = self.retransmitter.flight() else { return Ok(()) };
+        let plan = packing::plan_missing(&flight.missing(), self.mtu, |epoch| self.write.overhead(epoch));
+        for records in plan {
+            let mut datagram = Vec::with_capacity(self.mtu.min(2048));
+            for record in records {
+                let number = self.record(record.epoch, record.content_type, &record.plaintext, &mut datagram)?;
+                let sent = Fragment::parse(&mut Reader::new(&record.plaintext));
+                if let (Some(flight), Ok(fragment)) = (self.retransmitter.flight_mut(), sent) {
+                    flight.on_sent(number, &fragment.header);
+                }
+            }
+            self.datagram(datagram);
+        }
+        Ok(())
+    }
+
+    fn record(
+        &mut self,
+        epoch: u64,
+        content_type: ContentType,
+        content: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<RecordNumber, Error> {
+        self.write.record(epoch, content_type, content, out).map_err(|error| match error {
+            WriteError::Exhausted => Error::SequenceExhausted,
+            WriteError::Crypto(error) => Error::Crypto(error),
+        })
+    }
+
+    /// The peer lacks a part of the flight and says so, by ACK or by repeating its own: sends it again, without doubling
+    /// the timer (RFC 9147 §5.8.1).
+    pub(crate) fn on_prompt(&mut self) -> Result<(), Error> {
+        if self.prompted == PROMPTED_MAX || !self.retransmitter.on_peer_repeats(self.now) {
+            return Ok(());
+        }
+        self.prompted += 1;
+        self.transmit()
+    }
+
+    /// The peer has begun to answer the flight: it has all of it (RFC 9147 §7.1).
+    pub(crate) fn on_implicit_ack(&mut self) {
+        if self.flight_end == FlightEnd::Answer
+            && let Some(flight) = self.retransmitter.flight_mut()
+        {
+            flight.acknowledge_all();
+        }
+    }
+
+    /// An ACK came in a record of `epoch`, which is at least that of the records in it (RFC 9147 §7).
+    pub(crate) fn on_ack(&mut self, epoch: u64, ack: &Ack) -> Result<AckEffect, Error> {
+        let Some(flight) = self.retransmitter.flight_mut() else { return Ok(AckEffect::Pending) };
+        let news = flight.on_ack(ack.records.iter().copied().filter(|number| number.epoch <= epoch));
+        if flight.is_acknowledged() {
+            if self.flight_end == FlightEnd::Ack {
+                self.retransmitter.on_answer();
+                return Ok(AckEffect::FlightDone);
+            }
+            return Ok(AckEffect::Pending);
+        }
+        if news {
+            self.prompted = 0;
+        }
+        self.on_prompt()?;
+        Ok(AckEffect::Pending)
+    }
+
+    /// The peer has shown otherwise that it has the flight.
+    pub(crate) fn on_flight_done(&mut self) {
+        self.retransmitter.on_answer();
+    }
+
+    /// How long the rest of a flight may take: a quarter of the timer (RFC 9147 §7.1).
+    pub(crate) fn patience(&self) -> Duration {
+        self.retransmitter.timeout() / 4
+    }
+
+    /// Time has passed. With nothing of the own flight missing there is nothing to repeat, but the peer may not know what
+    /// it should: it is told what arrived.
+    pub(crate) fn on_timeout(&mut self) -> Result<(), Error> {
+        match self.retransmitter.on_timeout(self.now) {
+            Expiry::NotDue => Ok(()),
+            Expiry::GiveUp => Err(self.inbound.suspected_alert.map_or(Error::TimedOut, Error::AlertReceived)),
+            Expiry::Resend => {
+                if let Some(description) = self.inbound.suspected_alert {
+                    return Err(Error::AlertReceived(description));
+                }
+                self.prompted = 0;
+                if self.retransmitter.flight().is_some_and(TrackedFlight::is_acknowledged) {
+                    self.acks.on_unanswered();
+                    return Ok(());
+                }
+                self.transmit()
+            }
+        }
+    }
+
+    /// Sends the ACK that is due, if any, in the newest epoch (RFC 9147 §7). In epoch 0 there is nothing to acknowledge
+    /// but hellos in pieces.
+    pub(crate) fn flush_acks(&mut self, keep: bool) {
+        let epoch = self.write.current();
+        let room = self.mtu - self.write.overhead(epoch);
+        let patience = self.patience();
+        let Some(ack) = self.acks.take(self.now, patience, room) else { return };
+        if !keep {
+            self.acks.clear();
+        }
+        let mut datagram = Vec::new();
+        if self.record(epoch, ContentType::ACK, &body_of(|w| ack.emit(w)), &mut datagram).is_ok() {
+            self.datagram(datagram);
+        }
+    }
+
+    /// Sends an alert under the keys of the moment. Alerts are not repeated (RFC 9147 §5.10).
+    pub(crate) fn send_alert(&mut self, level: AlertLevel, description: AlertDescription) {
+        let alert = Alert { level, description };
+        let mut datagram = Vec::new();
+        let epoch = self.write.current();
+        // With all numbers used up the peer cannot be told.
+        if self.record(epoch, ContentType::ALERT, &alert.to_bytes(), &mut datagram).is_ok() {
+            self.datagram(datagram);
+            self.event(Event::AlertSent(alert));
+        }
+    }
+
+    /// Sends application data as one record.
+    pub(crate) fn send_data(&mut self, data: &[u8]) -> Result<(), Error> {
+        if self.mutated.by(Mutation::SilentAfterHandshake) {
+            return Ok(());
+        }
+        let epoch = self.write.current();
+        debug_assert_ne!(epoch, EPOCH_PLAIN);
+        let mut datagram = Vec::with_capacity(self.write.overhead(epoch) + data.len());
+        self.record(epoch, ContentType::APPLICATION_DATA, data, &mut datagram)?;
+        self.datagram(datagram);
+        Ok(())
+    }
+
+    pub(crate) fn poll(&mut self) -> Output {
+        if let Some(output) = self.outputs.pop_front() {
+            return output;
+        }
+        let deadlines = [self.retransmitter.deadline(), self.acks.deadline()];
+        deadlines.into_iter().flatten().min().map_or(Output::Idle, Output::WakeAt)
+    }
+}
