@@ -309,8 +309,15 @@ fn params(names: &[&str], serial: u64) -> CertificateParams {
     params
 }
 
-/// A server with a certificate for [`NAME`] of about `padding` bytes, and a client that trusts its root; with cookies.
-pub(crate) fn certificates(key: Key, padding: usize) -> (ClientConfig, ServerConfig) {
+/// A root, and what a server shows that it trusts.
+pub(crate) struct Identity {
+    pub(crate) root: CertificateDer<'static>,
+    pub(crate) leaf: CertificateDer<'static>,
+    pub(crate) key: PrivateKeyDer<'static>,
+}
+
+/// A certificate for [`NAME`] of about `padding` bytes.
+pub(crate) fn identity(key: Key, padding: usize) -> Identity {
     let root_key = TestKey::new(Key::P256, 3);
     let mut root = params(&[], 1);
     root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -327,10 +334,16 @@ pub(crate) fn certificates(key: Key, padding: usize) -> (ClientConfig, ServerCon
     }
     let leaf_der = leaf.signed_by(&leaf_key, &Issuer::new(root, root_key)).unwrap().der().clone();
 
-    let verifier = Arc::new(ServerVerifier::new(vec![root_der]).unwrap());
+    Identity { root: root_der, leaf: leaf_der, key: leaf_key.private() }
+}
+
+/// A server with such a certificate, and a client that trusts its root; with cookies.
+pub(crate) fn certificates(key: Key, padding: usize) -> (ClientConfig, ServerConfig) {
+    let Identity { root, leaf, key } = identity(key, padding);
+    let verifier = Arc::new(ServerVerifier::new(vec![root]).unwrap());
     let client = ClientCredentials::Certificate { verifier, unix_time: DATE };
     let provider = rustcrypto::provider();
-    let certified = CertifiedKey::new(&*provider, vec![leaf_der], &leaf_key.private()).unwrap();
+    let certified = CertifiedKey::new(&*provider, vec![leaf], &key).unwrap();
     let server = ServerCredentials::Certificate(certified);
     (ClientConfig::new(provider.clone(), client), ServerConfig::new(provider, server, cookies()))
 }

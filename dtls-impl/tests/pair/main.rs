@@ -2,6 +2,7 @@
 
 mod common;
 mod dtls13;
+mod dtls13_dimpl;
 mod handshake;
 mod junk;
 mod loss;
