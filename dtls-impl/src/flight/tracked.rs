@@ -1,6 +1,6 @@
 //! A flight of DTLS 1.3 with what the peer has acknowledged of it (RFC 9147 §7.2): a transmission leaves that out.
 
-use core::ops::Range;
+use core::ops::{Bound, Range};
 use std::collections::BTreeMap;
 
 use super::ranges::RangeSet;
@@ -45,14 +45,25 @@ impl TrackedFlight {
         Self { flight, acknowledged, sent: BTreeMap::new() }
     }
 
-    /// What the next transmission holds, in order.
+    /// What is not acknowledged, in order.
     pub(crate) fn missing(&self) -> Vec<Missing<'_>> {
+        self.missing_but(None)
+    }
+
+    /// What is not acknowledged, without what was sent after this record and may still be on its way.
+    pub(crate) fn missing_but(&self, arrived: Option<RecordNumber>) -> Vec<Missing<'_>> {
+        let mut there = self.acknowledged.clone();
+        if let Some(arrived) = arrived {
+            for piece in self.sent.range((Bound::Excluded(arrived), Bound::Unbounded)).map(|(_, piece)| piece) {
+                there[piece.message].insert(piece.range.clone());
+            }
+        }
         let mut missing = Vec::new();
-        for (item, acknowledged) in self.flight.items.iter().zip(&self.acknowledged) {
+        for (item, there) in self.flight.items.iter().zip(&there) {
             let FlightItem::Message { epoch, message_type, message_seq, body } = item else { continue };
             let whole = HandshakeHeader::whole(*message_type, *message_seq, body.len() as u32);
             let of = |range| Missing { epoch: *epoch, whole, body, range };
-            missing.extend(acknowledged.gaps(body.len()).into_iter().map(of));
+            missing.extend(there.gaps(body.len()).into_iter().map(of));
         }
         missing
     }
@@ -149,6 +160,19 @@ mod tests {
         assert_eq!(missing(&flight), [(1, 20..40), (2, 0..10)]);
         assert!(flight.on_ack([number(0), number(2)].into_iter()));
         assert!(flight.is_acknowledged());
+    }
+
+    #[test]
+    fn what_was_sent_after_the_last_record_to_arrive_may_be_on_its_way() {
+        let mut flight = flight();
+        send(&mut flight, 0, 1, 0..40);
+        send(&mut flight, 1, 1, 40..100);
+        send(&mut flight, 2, 2, 0..10);
+        let _ = flight.on_ack([number(1)].into_iter());
+        let lost: Vec<_> = flight.missing_but(Some(number(1))).into_iter().map(|missing| missing.range).collect();
+        assert_eq!(lost, [0..40]);
+        send(&mut flight, 3, 1, 0..40);
+        assert!(flight.missing_but(Some(number(2))).iter().all(|missing| missing.whole.message_seq == 2));
     }
 
     #[test]

@@ -57,6 +57,8 @@ pub(crate) struct Link13 {
     pub(crate) acks: AckTracker,
     pub(crate) write: WriteEpochs,
     flight_end: FlightEnd,
+    /// Of the flight.
+    last_transmission: Instant,
     prompted: u8,
     mtu: usize,
     outputs: VecDeque<Output>,
@@ -74,6 +76,7 @@ impl Link13 {
             acks: AckTracker::default(),
             write: WriteEpochs::starting_at(RecordSeq::ZERO),
             flight_end: FlightEnd::Answer,
+            last_transmission: now,
             prompted: 0,
             mtu: common.mtu,
             outputs: VecDeque::new(),
@@ -130,7 +133,7 @@ impl Link13 {
         self.flight_end = end;
         self.prompted = 0;
         self.retransmitter.start(self.now, TrackedFlight::new(flight));
-        self.transmit()
+        self.transmit(None)
     }
 
     /// As [`send_flight`](Self::send_flight), for a flight that answers the peer's.
@@ -140,10 +143,12 @@ impl Link13 {
         self.send_flight(flight, end)
     }
 
-    /// Sends what is not acknowledged of the flight.
-    fn transmit(&mut self) -> Result<(), Error> {
+    /// Sends what is not acknowledged of the flight, without what was sent after the record that `arrived`.
+    fn transmit(&mut self, arrived: Option<RecordNumber>) -> Result<(), Error> {
         let Some(flight) = self.retransmitter.flight() else { return Ok(()) };
-        let plan = packing::plan_missing(&flight.missing(), self.mtu, |epoch| self.write.overhead(epoch));
+        let missing = flight.missing_but(arrived);
+        let plan = packing::plan_missing(&missing, self.mtu, |epoch| self.write.overhead(epoch));
+        self.last_transmission = self.now;
         for records in plan {
             let mut datagram = Vec::with_capacity(self.mtu.min(2048));
             for record in records {
@@ -174,11 +179,15 @@ impl Link13 {
     /// The peer lacks a part of the flight and says so, by ACK or by repeating its own: sends it again, without doubling
     /// the timer (RFC 9147 §5.8.1).
     pub(crate) fn on_prompt(&mut self) -> Result<(), Error> {
+        self.on_prompt_for(None)
+    }
+
+    fn on_prompt_for(&mut self, arrived: Option<RecordNumber>) -> Result<(), Error> {
         if self.prompted == PROMPTED_MAX || !self.retransmitter.on_peer_repeats(self.now) {
             return Ok(());
         }
         self.prompted += 1;
-        self.transmit()
+        self.transmit(arrived)
     }
 
     /// The peer has begun to answer the flight: it has all of it (RFC 9147 §7.1).
@@ -201,10 +210,19 @@ impl Link13 {
             }
             return Ok(AckEffect::Pending);
         }
+        // Soon after a transmission its end is still on the way: only what came before a record that arrived is lost. An
+        // ACK that comes later is one that waited for the rest in vain.
+        let newest = ack.records.iter().copied().filter(|number| number.epoch <= epoch).max();
+        let soon = self.now.saturating_since(self.last_transmission) < self.patience();
+        let arrived = newest.filter(|_| soon);
+        let flight = self.retransmitter.flight();
+        if flight.is_none_or(|flight| flight.missing_but(arrived).is_empty()) {
+            return Ok(AckEffect::Pending);
+        }
         if news {
             self.prompted = 0;
         }
-        self.on_prompt()?;
+        self.on_prompt_for(arrived)?;
         Ok(AckEffect::Pending)
     }
 
@@ -233,7 +251,7 @@ impl Link13 {
                     self.acks.on_unanswered();
                     return Ok(());
                 }
-                self.transmit()
+                self.transmit(None)
             }
         }
     }

@@ -156,6 +156,7 @@ impl Mixed {
     }
 
     fn exchange(&mut self, now: Instant) {
+        self.lost = nothing();
         self.native.send(now, b"from native").unwrap();
         self.drain_native();
         self.dimpl.send_application_data(b"from dimpl").unwrap();
