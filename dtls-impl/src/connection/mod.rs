@@ -17,7 +17,8 @@ use crate::error::{Error, Misuse};
 use crate::event::Output;
 use crate::time::Instant;
 use crate::wire::{
-    Alert, AlertDescription, AlertLevel, ClientHello, ContentType, Fragments, HandshakeType, ProtocolVersion, Records,
+    Alert, AlertDescription, AlertLevel, ClientHello, ContentType, ExtensionType, Fragments, HandshakeType,
+    ProtocolVersion, Records, ServerHello,
 };
 
 /// One end of one DTLS association.
@@ -64,8 +65,9 @@ impl Connection {
         }
         let engine = match config.common.versions {
             Versions::Dtls12 => Engine::V12(Box::new(Connection12::client(config, server_name, &seed, now)?)),
-            Versions::Dtls13 => Engine::V13(Box::new(Connection13::client(config, server_name, &seed, now)?)),
-            Versions::Both => return Err(Misuse::NotNegotiable.into()),
+            Versions::Dtls13 | Versions::Both => {
+                Engine::V13(Box::new(Connection13::client(config, server_name, &seed, now)?))
+            }
         };
         Ok(Self { engine, or_12: None })
     }
@@ -88,6 +90,12 @@ impl Connection {
     /// Takes a datagram of the peer. Nothing in it can be wrong enough for an error: bad bytes are dropped with
     /// [`Event::Discarded`](crate::Event::Discarded), a bad handshake ends in [`Event::Failed`](crate::Event::Failed).
     pub fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) {
+        if let Engine::V13(v13) = &mut self.engine
+            && answers_as_12(datagram)
+            && let Some(v12) = v13.become_12(now)
+        {
+            self.engine = Engine::V12(Box::new(v12));
+        }
         match &mut self.or_12 {
             Some(v12) if !offers_13(datagram) => {
                 v12.handle_datagram(now, datagram);
@@ -172,6 +180,21 @@ fn offers_13(datagram: &[u8]) -> bool {
     let Ok(hello) = ClientHello::parse(fragment.body) else { return false };
     let versions = hello.extensions.supported_versions().ok().flatten();
     versions.is_some_and(|versions| versions.contains(&ProtocolVersion::DTLS1_3))
+}
+
+/// Whether a datagram starts with what only a server of DTLS 1.2 answers to a ClientHello that offers both versions.
+fn answers_as_12(datagram: &[u8]) -> bool {
+    let Some(Ok(record)) = Records::new(datagram).next() else { return false };
+    if record.header.content_type != ContentType::HANDSHAKE || record.header.epoch != 0 {
+        return false;
+    }
+    let Some(Ok(fragment)) = Fragments::new(record.body).next() else { return false };
+    match fragment.header.message_type {
+        HandshakeType::HELLO_VERIFY_REQUEST => true,
+        HandshakeType::SERVER_HELLO if fragment.header.is_whole() => ServerHello::parse(fragment.body)
+            .is_ok_and(|hello| !hello.extensions.contains(ExtensionType::SUPPORTED_VERSIONS)),
+        _ => false,
+    }
 }
 
 /// Warnings other than close_notify leave the association as it is.

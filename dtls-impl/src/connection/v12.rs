@@ -5,6 +5,7 @@
 //! after which the peer stays silent: such an alert is only suspected, and believed when the retransmission timer
 //! expires without progress. A forger thus wins nothing as long as the peer is there.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use rustls_pki_types::ServerName;
@@ -78,6 +79,25 @@ impl Connection12 {
 
     /// A server for the peer at `peer_address`, any bytes that name it: cookies are bound to them. Until the client has
     /// shown a valid cookie nothing of it is remembered.
+    /// A client whose ClientHello was sent as one of DTLS 1.3, in records before `record_seq`, with what waits to be
+    /// polled.
+    pub(crate) fn resume_client(
+        config: Arc<ClientConfig>,
+        sent: client12::SentHello,
+        outputs: VecDeque<Output>,
+        record_seq: u64,
+        mut entropy: Entropy,
+        now: Instant,
+    ) -> Self {
+        let mut link = Link::new(&config.common, now);
+        link.start_at(record_seq, 0);
+        link.adopt_outputs(outputs);
+        let mut cx = Context { config: &*config, link: &mut link, entropy: &mut entropy };
+        let state = State::Client(client12::resume(sent, &mut cx));
+        Self { role: Role::Client(config), state, link, entropy, held_data: Vec::new() }
+    }
+
+    /// A server without state.
     pub(crate) fn server(config: Arc<ServerConfig>, peer_address: &[u8], seed: &Seed, now: Instant) -> Self {
         let link = Link::new(&config.common, now);
         let role = Role::Server { config, peer_address: peer_address.to_vec() };

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use rustls_pki_types::ServerName;
 
 use super::ends_association;
+use super::v12::Connection12;
 use crate::config::{ClientConfig, Cookies, ServerConfig};
 use crate::crypto::Secret;
 use crate::entropy::{Entropy, Seed};
@@ -60,7 +61,7 @@ enum Role {
 enum State {
     /// A server that knows nothing of its peer.
     Listening,
-    Client(client13::State),
+    Client(Box<client13::State>),
     Server(Box<server13::WaitFinished>),
     Established(Box<Session13>),
     Ended,
@@ -85,7 +86,7 @@ impl Connection13 {
         let mut link = Link13::new(&config.common, now);
         let mut entropy = Entropy::new(seed);
         let mut cx = Context { config: &*config, link: &mut link, entropy: &mut entropy };
-        let state = State::Client(client13::start(server_name, &mut cx)?);
+        let state = State::Client(Box::new(client13::start(server_name, &mut cx)?));
         Ok(Self::new(Role::Client(config), state, link, entropy))
     }
 
@@ -102,6 +103,17 @@ impl Connection13 {
 
     fn new(role: Role, state: State, link: Link13, entropy: Entropy) -> Self {
         Self { role, state, link, entropy, updates: Updates::default(), handshake_keys_until: None }
+    }
+
+    /// The same client as one of DTLS 1.2, if it offered that and the server may be of that version. Its randomness goes
+    /// on from this one's.
+    pub(crate) fn become_12(&mut self, now: Instant) -> Option<Connection12> {
+        let (Role::Client(config), State::Client(state)) = (&self.role, &self.state) else { return None };
+        let sent = state.hello_for_12(config)?;
+        let outputs = self.link.take_outputs();
+        let record_seq = self.link.write.next_plain_seq().get();
+        let entropy = Entropy::new(&Seed(self.entropy.array()));
+        Some(Connection12::resume_client(Arc::clone(config), sent, outputs, record_seq, entropy, now))
     }
 
     /// Whether this is a server that knows nothing of its peer.
@@ -414,7 +426,7 @@ impl Connection13 {
         let result = match (core::mem::replace(&mut self.state, State::Ended), &self.role) {
             (State::Client(state), Role::Client(config)) => {
                 let mut cx = Context { config: &**config, link, entropy };
-                state.handle(message, &mut cx).map(|step| step.map(State::Client))
+                state.handle(message, &mut cx).map(|step| step.map(|state| State::Client(Box::new(state))))
             }
             (State::Server(state), Role::Server { config, .. }) => {
                 let mut cx = Context { config: &**config, link, entropy };

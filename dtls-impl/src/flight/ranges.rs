@@ -50,9 +50,9 @@ mod tests {
     fn ranges_that_touch_become_one() {
         let mut set = RangeSet::default();
         [4..6, 0..2, 2..4, 9..9].into_iter().for_each(|range| set.insert(range));
-        assert_eq!(set, RangeSet(vec![0..6]));
-        assert_eq!(set.gaps(8), [6..8]);
-        assert_eq!(set.gaps(5), []);
+        assert_eq!((set.0.len(), set.0[0].clone()), (1, 0..6));
+        assert_eq!((set.gaps(8).len(), set.gaps(8)[0].clone()), (1, 6..8));
+        assert!(set.gaps(5).is_empty());
     }
 
     proptest! {

@@ -21,15 +21,16 @@ use crate::crypto::{Group, Secret, SignatureScheme};
 use crate::error::{Error, Misuse, PeerIncompatible, PeerMisbehaved};
 use crate::event::Event;
 use crate::flight::reassembly::Message;
+use crate::flight::{FlightItem, OutgoingFlight};
 use crate::link::FlightKind;
 use crate::mutation::Mutation;
 use crate::pki;
 use crate::suite::{KeyExchangeKind, Suite};
 use crate::wire::{
-    COMPRESSION_NULL, Certificate, CertificateRequest, ClientHello, ClientHelloStart, ClientKeyExchange, EcdhParams,
-    Empty, Extension, Extensions, Finished, HandshakeType, HelloVerifyRequest, POINT_FORMAT_UNCOMPRESSED,
-    ProtocolVersion, ServerHello, ServerKeyExchangeEcdhePsk, ServerKeyExchangePsk, ServerKeyExchangeSigned, Writer,
-    body_of,
+    COMPRESSION_NULL, Certificate, CertificateRequest, CipherSuite, ClientHello, ClientHelloStart, ClientKeyExchange,
+    DOWNGRADE_TO_1_0, DOWNGRADE_TO_1_2, EcdhParams, Empty, Extension, Extensions, Finished, HandshakeType,
+    HelloVerifyRequest, POINT_FORMAT_UNCOMPRESSED, ProtocolVersion, ServerHello, ServerKeyExchangeEcdhePsk,
+    ServerKeyExchangePsk, ServerKeyExchangeSigned, Writer, body_of,
 };
 
 /// HelloVerifyRequests answered in one handshake. One is normal, a second follows a change of the server's secret;
@@ -97,6 +98,7 @@ pub(crate) fn start(server_name: Option<ServerName<'static>>, cx: &mut Cx<'_>) -
         cookie: Vec::new(),
         verify_requests: 0,
         transcript: Transcript::new(),
+        beyond: None,
     };
     state.send_hello(cx)?;
     Ok(State::WaitServerHello(state))
@@ -111,6 +113,45 @@ pub(crate) struct WaitServerHello {
     cookie: Vec<u8>,
     verify_requests: u8,
     transcript: Transcript,
+    /// What the hello says if it offered DTLS 1.3, too: repeated unchanged with a cookie.
+    beyond: Option<Beyond>,
+}
+
+/// The contents of a ClientHello that offers DTLS 1.3 and 1.2.
+#[derive(Clone, Debug)]
+pub(crate) struct Beyond {
+    pub(crate) cipher_suites: Vec<CipherSuite>,
+    pub(crate) extensions: Extensions<'static>,
+}
+
+/// A ClientHello that offered DTLS 1.3 and 1.2, and was answered by a server of 1.2.
+#[derive(Debug)]
+pub(crate) struct SentHello {
+    pub(crate) server_name: Option<ServerName<'static>>,
+    pub(crate) random: [u8; 32],
+    pub(crate) body: Vec<u8>,
+    pub(crate) beyond: Beyond,
+}
+
+/// Goes on after a ClientHello that was sent as one of DTLS 1.3.
+pub(crate) fn resume(sent: SentHello, cx: &mut Cx<'_>) -> State {
+    let SentHello { server_name, random, body, beyond } = sent;
+    let suites = cx.config.common.suites(|key_exchange| cx.config.credentials.usable(key_exchange));
+    let mut transcript = Transcript::new();
+    transcript.add(HandshakeType::CLIENT_HELLO, 0, &body);
+    let message_type = HandshakeType::CLIENT_HELLO;
+    let hello = FlightItem::Message { epoch: 0, message_type, message_seq: 0, body };
+    cx.link.adopt_flight((OutgoingFlight { items: vec![hello] }, 1));
+    let (cookie, beyond) = (Vec::new(), Some(beyond));
+    State::WaitServerHello(WaitServerHello {
+        server_name,
+        suites,
+        random,
+        cookie,
+        verify_requests: 0,
+        transcript,
+        beyond,
+    })
 }
 
 impl WaitServerHello {
@@ -139,16 +180,20 @@ impl WaitServerHello {
     }
 
     fn send_hello(&mut self, cx: &mut Cx<'_>) -> Result<(), Error> {
+        let (cipher_suites, extensions) = match &self.beyond {
+            Some(beyond) => (beyond.cipher_suites.clone(), beyond.extensions.clone()),
+            None => (self.suites.iter().map(|suite| suite.code).collect(), self.extensions(cx.config)),
+        };
         let hello = ClientHello {
             start: ClientHelloStart {
                 version: ProtocolVersion::DTLS1_2,
                 random: self.random,
                 session_id: &[],
                 cookie: &self.cookie,
-                cipher_suites: self.suites.iter().map(|suite| suite.code).collect(),
+                cipher_suites,
                 compression_methods: &[COMPRESSION_NULL],
             },
-            extensions: self.extensions(cx.config),
+            extensions,
         };
         let body = body_of(|w| hello.emit(w));
         let mut flight = FlightBuilder::new(&mut self.transcript, cx.link.next_message_seq());
@@ -157,21 +202,7 @@ impl WaitServerHello {
     }
 
     fn extensions(&self, config: &ClientConfig) -> Extensions<'static> {
-        let mut list = Vec::new();
-        if let Some(ServerName::DnsName(name)) = &self.server_name {
-            list.push(Extension::server_name(name.as_ref()));
-        }
-        list.push(Extension::renegotiation_info());
-        list.push(Extension::extended_master_secret());
-        if self.suites.iter().any(|suite| suite.key_exchange.has_ecdhe()) {
-            let groups: Vec<_> = config.common.groups.iter().map(|group| named(*group)).collect();
-            list.push(Extension::supported_groups(&groups));
-            list.push(Extension::ec_point_formats());
-        }
-        if self.suites.iter().any(|suite| !suite.key_exchange.has_psk()) {
-            list.push(Extension::signature_algorithms(&SCHEMES.map(code)));
-        }
-        Extensions(list)
+        extensions(self.server_name.as_ref(), &self.suites, config)
     }
 
     fn handle_server_hello(mut self, message: &Message, cx: &mut Cx<'_>) -> Next {
@@ -181,6 +212,10 @@ impl WaitServerHello {
         }
         let chosen = self.suites.iter().find(|suite| suite.code == hello.cipher_suite);
         let suite = *chosen.ok_or(PeerMisbehaved::SuiteNotOffered)?;
+        let downgraded = [DOWNGRADE_TO_1_2, DOWNGRADE_TO_1_0].iter().any(|end| hello.random.ends_with(end));
+        if self.beyond.is_some() && downgraded {
+            return Err(PeerMisbehaved::Downgrade.into());
+        }
         if hello.compression_method != COMPRESSION_NULL {
             return Err(PeerMisbehaved::BadCompression.into());
         }
@@ -226,6 +261,29 @@ impl WaitServerHello {
         }
         Ok(extended)
     }
+}
+
+/// The extensions of a hello.
+pub(crate) fn extensions(
+    server_name: Option<&ServerName<'static>>,
+    suites: &[Suite],
+    config: &ClientConfig,
+) -> Extensions<'static> {
+    let mut list = Vec::new();
+    if let Some(ServerName::DnsName(name)) = server_name {
+        list.push(Extension::server_name(name.as_ref()));
+    }
+    list.push(Extension::renegotiation_info());
+    list.push(Extension::extended_master_secret());
+    if suites.iter().any(|suite| suite.key_exchange.has_ecdhe()) {
+        let groups: Vec<_> = config.common.groups.iter().map(|group| named(*group)).collect();
+        list.push(Extension::supported_groups(&groups));
+        list.push(Extension::ec_point_formats());
+    }
+    if suites.iter().any(|suite| !suite.key_exchange.has_psk()) {
+        list.push(Extension::signature_algorithms(&SCHEMES.map(code)));
+    }
+    Extensions(list)
 }
 
 /// What the hellos settled.

@@ -13,6 +13,7 @@
 use rustls_pki_types::{CertificateDer, ServerName};
 
 use super::builder::FlightBuilder;
+use super::client12::{self, Beyond, SentHello};
 use super::session13::{Keying, Session13};
 use super::transcript::Transcript;
 use super::{Context, EphemeralKey, Step, agree, code, expect, named, read, server_signature_content, unexpected};
@@ -26,11 +27,11 @@ use crate::link13::{FlightEnd, Link13};
 use crate::mutation::Mutation;
 use crate::pki::{self, CertificateError};
 use crate::record::epochs13::{EPOCH_APPLICATION, EPOCH_HANDSHAKE};
-use crate::suite::Suite13;
+use crate::suite::{Suite, Suite13};
 use crate::wire::{
-    COMPRESSION_NULL, Certificate13, CertificateRequest13, CertificateVerify, ClientHello, ClientHelloStart,
-    EncryptedExtensions, Extension, ExtensionType, Extensions, Finished13, HandshakeType, KeyShare, OfferedPsk,
-    PSK_MODE_DHE, ProtocolVersion, ServerHello, body_of,
+    COMPRESSION_NULL, Certificate13, CertificateRequest13, CertificateVerify, CipherSuite, ClientHello,
+    ClientHelloStart, EncryptedExtensions, Extension, ExtensionType, Extensions, Finished13, HandshakeType, KeyShare,
+    OfferedPsk, PSK_MODE_DHE, ProtocolVersion, ServerHello, body_of,
 };
 
 /// Schemes offered, in order of preference. The last is for chains alone: RFC 8446 §4.2.3 keeps it out of
@@ -50,6 +51,7 @@ type Next = Result<Step<State, Session13>, Error>;
 
 /// Where the handshake stands.
 #[derive(Debug)]
+#[expect(clippy::enum_variant_names, reason = "every state waits for a message, and is named after it")]
 pub(crate) enum State {
     WaitServerHello(WaitServerHello),
     WaitEncryptedExtensions(WaitEncryptedExtensions),
@@ -69,6 +71,19 @@ impl State {
             Self::WaitFinished(state) => state.handle(message, cx),
         }
     }
+
+    /// The hello, if the server may still be one of DTLS 1.2: it has not asked for another hello of 1.3.
+    pub(crate) fn hello_for_12(&self, config: &ClientConfig) -> Option<SentHello> {
+        match self {
+            Self::WaitServerHello(state) if config.common.versions.has_12() && state.retried.is_none() => {
+                let beyond =
+                    Beyond { cipher_suites: state.cipher_suites(config), extensions: state.extensions(config) };
+                let (server_name, body) = (state.server_name.clone(), state.sent.clone());
+                Some(SentHello { server_name, random: state.random, body, beyond })
+            }
+            _ => None,
+        }
+    }
 }
 
 /// 1. Sends the first ClientHello.
@@ -86,6 +101,7 @@ pub(crate) fn start(server_name: Option<ServerName<'static>>, cx: &mut Cx<'_>) -
         cookie: None,
         retried: None,
         transcript: Transcript::dtls13(),
+        sent: Vec::new(),
     };
     state.send_hello(cx)?;
     Ok(State::WaitServerHello(state))
@@ -96,6 +112,14 @@ const fn psk(config: &ClientConfig) -> Option<&Psk> {
         ClientCredentials::Psk(psk) => Some(psk),
         ClientCredentials::Certificate { .. } => None,
     }
+}
+
+/// The suites of DTLS 1.2 that are offered, too.
+fn suites_12(config: &ClientConfig) -> Vec<Suite> {
+    if !config.common.versions.has_12() {
+        return Vec::new();
+    }
+    config.common.suites(|key_exchange| config.credentials.usable(key_exchange))
 }
 
 /// A ClientHello is sent.
@@ -109,6 +133,8 @@ pub(crate) struct WaitServerHello {
     /// The suite of a HelloRetryRequest.
     retried: Option<Suite13>,
     transcript: Transcript,
+    /// The last ClientHello.
+    sent: Vec<u8>,
 }
 
 impl WaitServerHello {
@@ -192,7 +218,7 @@ impl WaitServerHello {
                 random: self.random,
                 session_id: &[],
                 cookie: &[],
-                cipher_suites: self.suites.iter().map(|suite| suite.code).collect(),
+                cipher_suites: self.cipher_suites(cx.config),
                 compression_methods: &[COMPRESSION_NULL],
             },
             extensions,
@@ -201,6 +227,7 @@ impl WaitServerHello {
         if let Some(psk) = psk {
             self.bind(psk, &mut body, cx.config);
         }
+        self.sent.clone_from(&body);
         let mut flight = FlightBuilder::new(&mut self.transcript, cx.link.next_message_seq());
         flight.message(HandshakeType::CLIENT_HELLO, body);
         cx.link.answer(flight.finish(), FlightEnd::Answer)
@@ -218,12 +245,20 @@ impl WaitServerHello {
         body[binder_at..].copy_from_slice(binder.as_ref());
     }
 
+    /// The suites of DTLS 1.3, and then those of 1.2, if that is offered, too.
+    fn cipher_suites(&self, config: &ClientConfig) -> Vec<CipherSuite> {
+        let suites = self.suites.iter().map(|suite| suite.code);
+        suites.chain(suites_12(config).into_iter().map(|suite| suite.code)).collect()
+    }
+
     fn extensions(&self, config: &ClientConfig) -> Extensions<'static> {
         let mut list = Vec::new();
         if let Some(ServerName::DnsName(name)) = &self.server_name {
             list.push(Extension::server_name(name.as_ref()));
         }
-        list.push(Extension::supported_versions(&[ProtocolVersion::DTLS1_3]));
+        let versions = [ProtocolVersion::DTLS1_3, ProtocolVersion::DTLS1_2];
+        let offered = if config.common.versions.has_12() { &versions[..] } else { &versions[..1] };
+        list.push(Extension::supported_versions(offered));
         let groups: Vec<_> = config.common.groups.iter().map(|group| named(*group)).collect();
         list.push(Extension::supported_groups(&groups));
         let share = KeyShare { group: named(self.share.0.group()), public_key: self.share.0.public_key() };
@@ -234,6 +269,13 @@ impl WaitServerHello {
         match config.credentials {
             ClientCredentials::Psk(_) => list.push(Extension::psk_key_exchange_modes(&[PSK_MODE_DHE])),
             ClientCredentials::Certificate { .. } => list.push(Extension::signature_algorithms(&SCHEMES.map(code))),
+        }
+        let suites = suites_12(config);
+        if !suites.is_empty() {
+            let of_12 = client12::extensions(self.server_name.as_ref(), &suites, config).0;
+            let new = |of_12: &Extension<'_>| list.iter().all(|of_13| of_13.extension_type != of_12.extension_type);
+            let new: Vec<_> = of_12.into_iter().filter(new).collect();
+            list.extend(new);
         }
         Extensions(list)
     }

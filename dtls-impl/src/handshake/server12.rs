@@ -23,9 +23,9 @@ use crate::link::FlightKind;
 use crate::mutation::Mutation;
 use crate::suite::{KeyExchangeKind, Suite};
 use crate::wire::{
-    COMPRESSION_NULL, Certificate, CipherSuite, ClientHello, ClientKeyExchange, EcdhParams, Extension, ExtensionType,
-    Extensions, Finished, HandshakeType, POINT_FORMAT_UNCOMPRESSED, ProtocolVersion, ServerHello,
-    ServerKeyExchangeEcdhePsk, ServerKeyExchangePsk, ServerKeyExchangeSigned, Writer, body_of,
+    COMPRESSION_NULL, Certificate, CipherSuite, ClientHello, ClientKeyExchange, DOWNGRADE_TO_1_2, EcdhParams,
+    Extension, ExtensionType, Extensions, Finished, HandshakeType, POINT_FORMAT_UNCOMPRESSED, ProtocolVersion,
+    RANDOM_LEN, ServerHello, ServerKeyExchangeEcdhePsk, ServerKeyExchangePsk, ServerKeyExchangeSigned, Writer, body_of,
 };
 
 type Cx<'a> = Context<'a, ServerConfig>;
@@ -66,7 +66,11 @@ fn handle_client_hello(message: &Message, cx: &mut Cx<'_>) -> Next {
     expect(message, HandshakeType::CLIENT_HELLO)?;
     let hello = read(message, ClientHello::parse)?;
     let choice = choose(&hello, cx.config)?;
-    let randoms = Randoms { client: hello.start.random, server: cx.entropy.array() };
+    let mut randoms = Randoms { client: hello.start.random, server: cx.entropy.array() };
+    if cx.config.common.versions.has_13() {
+        // Tells a client that offered 1.3 that somebody took the offer away (RFC 8446 §4.1.3).
+        randoms.server[RANDOM_LEN - DOWNGRADE_TO_1_2.len()..].copy_from_slice(&DOWNGRADE_TO_1_2);
+    }
     let provider = &*cx.config.common.provider;
     let mut transcript = Transcript::new();
     transcript.add_received(message);

@@ -116,6 +116,17 @@ impl Link {
         self.inbound.reassembly = Reassembly::new(message_seq, ignore_offsets);
     }
 
+    /// Takes over a flight that has been sent.
+    pub(crate) fn adopt_flight(&mut self, (flight, next_message_seq): (OutgoingFlight, u16)) {
+        self.next_message_seq = next_message_seq;
+        self.retransmitter.start(self.now, flight);
+    }
+
+    /// Takes over records that wait to be polled.
+    pub(crate) fn adopt_outputs(&mut self, outputs: VecDeque<Output>) {
+        self.outputs.extend(outputs);
+    }
+
     pub(crate) const fn next_message_seq(&self) -> u16 {
         self.next_message_seq
     }

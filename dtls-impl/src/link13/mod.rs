@@ -117,6 +117,11 @@ impl Link13 {
         self.outputs.push_back(Output::Datagram(datagram));
     }
 
+    /// Outputs that wait, for whoever takes over.
+    pub(crate) fn take_outputs(&mut self) -> VecDeque<Output> {
+        core::mem::take(&mut self.outputs)
+    }
+
     /// The keys of the next epoch to write with.
     pub(crate) fn install_write(&mut self, epoch: u64, sealer: Sealer) {
         self.write.install(epoch, sealer);

@@ -143,6 +143,11 @@ impl WriteEpochs {
         sealer.map_or(RECORD_HEADER_LEN, |sealer| super::protection13::overhead(sealer.algorithm()))
     }
 
+    /// The number of the next plaintext record.
+    pub(crate) fn next_plain_seq(&self) -> RecordSeq {
+        self.find(EPOCH_PLAIN).and_then(|write| write.numbers.peek()).unwrap_or(RecordSeq::MAX)
+    }
+
     /// Whether new keys should be negotiated while the current ones still last.
     pub(crate) fn wants_rekey(&self) -> bool {
         let Some(WriteEpoch { sealer: Some(sealer), numbers, epoch }) = self.epochs.last() else { return false };

@@ -256,6 +256,51 @@ fn close_notify_ends_both_sides() {
 }
 
 #[test]
+fn a_client_of_both_versions_goes_with_what_the_server_speaks() {
+    for (versions, flights) in [(Versions::Dtls12, 6), (Versions::Dtls13, 6), (Versions::Both, 6)] {
+        for credentials in [certificates(Key::P256, 0), psk()] {
+            let (mut client, mut server) = credentials;
+            client.common.versions = Versions::Both;
+            server.common.versions = versions;
+            let mut pair = shake((client, server), clean());
+            assert!(pair.both_established(), "{versions:?}\n{}", pair.story());
+            assert_eq!(pair.sent.len(), flights, "{versions:?}\n{}", pair.story());
+            pair.exchange_data();
+        }
+    }
+}
+
+#[test]
+fn a_client_of_both_versions_recovers_from_losses_with_a_server_of_1_2() {
+    for lost in [(Side::Client, 0), (Side::Server, 0), (Side::Client, 1), (Side::Server, 1), (Side::Client, 2)] {
+        let (mut client, server) = certificates(Key::P256, 3000);
+        client.common.versions = Versions::Both;
+        let mut pair = shake((client, server), losing(move |sent| (sent.from, sent.nth) == lost));
+        assert!(pair.both_established(), "{lost:?}\n{}", pair.story());
+        pair.exchange_data();
+    }
+}
+
+/// Somebody takes 1.3 out of the hello.
+#[test]
+fn a_downgrade_is_noticed() {
+    let (mut client, mut server) = certificates(Key::P256, 0);
+    client.common.versions = Versions::Both;
+    server.common.versions = Versions::Both;
+    server.cookies = Cookies::Off;
+    let mut pair = Pair::new(client, server, losing(|_| true));
+    let mut hello = pair.sent[0].bytes.clone();
+    // The list of supported_versions: 43, a length, four bytes, 1.3 and 1.2.
+    let at = hello.windows(9).position(|bytes| *bytes == [0, 43, 0, 5, 4, 0xfe, 0xfc, 0xfe, 0xfd]).unwrap();
+    hello[at + 6] = 0xfd;
+    pair.inject(Side::Server, &hello);
+    let answer = pair.sent_by(Side::Server).next().unwrap().bytes.clone();
+    pair.inject(Side::Client, &answer);
+    let expected = Error::PeerMisbehaved(PeerMisbehaved::Downgrade);
+    assert_eq!(pair.failure(Side::Client), Some(&expected), "{}", pair.story());
+}
+
+#[test]
 fn a_server_of_both_versions_serves_clients_of_either() {
     for versions in [Versions::Dtls12, Versions::Dtls13] {
         let (mut client, mut server) = certificates(Key::P256, 0);
