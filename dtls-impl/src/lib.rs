@@ -1,4 +1,4 @@
-//! DTLS 1.2 (RFC 6347) without I/O, clock or entropy of its own.
+//! DTLS 1.2 (RFC 6347) and 1.3 (RFC 9147) without I/O, clock or entropy of its own.
 //!
 //! A [`Connection`] takes datagrams, the time and one seed, and gives datagrams, events and the time at which it wants to
 //! be called next ([`Output`]). Equal inputs give equal outputs, to the byte.
@@ -7,20 +7,24 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | `connection` | the public face; sorts records, carries out endings |
+//! | `connection` | the public face, choice of version; per version: sorts records, carries out endings |
 //! | `handshake` | state machines of client and server, cookies, transcript, session |
-//! | `link` | numbers, epochs and keys in use in both directions; the queue of outputs |
-//! | `flight` | cutting and packing for the MTU, retransmission, reassembly |
+//! | `link`, `link13` | numbers, epochs and keys in use in both directions; the queue of outputs |
+//! | `flight` | cutting and packing for the MTU, retransmission, reassembly, ACKs |
 //! | [`config`], [`event`], [`error`], [`time`] | what goes in and comes out |
 //! | [`record`] | protection, numbers and replay window of an epoch |
 //! | [`pki`], [`crypto`] | certificates; primitives behind a trait, key schedule |
 //! | [`wire`] | bytes and values |
 //!
 //! Supported: cipher suites with AEAD, authenticated by ECDSA, Ed25519 or RSA certificates (RSA for clients only) or by
-//! PSK; X25519 and P-256; extended_master_secret; the cookie exchange without state; exporters.
+//! PSK; X25519 and P-256; extended_master_secret; the cookie exchange without state; exporters. Of DTLS 1.3, which is
+//! off unless [`config::Versions`] says otherwise: HelloRetryRequest without state, ACKs, KeyUpdate in both directions,
+//! external PSK with ephemeral keys, and negotiation down to 1.2 with its protection.
 //!
 //! Not supported, on purpose: renegotiation and session resumption, client certificates (a request is answered with
-//! none), CBC suites, compression, heartbeats. One connection is one association: a ClientHello on an established
+//! none), CBC suites, compression, heartbeats; of DTLS 1.3 tickets (read, acknowledged and forgotten), early data,
+//! connection IDs, and TLS_AES_128_CCM_8_SHA256 (RFC 9147 §4.5.3). Flights go out at once, however many records they
+//! have (RFC 9147 §5.8.3 would have pauses after ten). One connection is one association: a ClientHello on an established
 //! association does not start another (RFC 6347 §4.2.8 is for whoever owns the socket and makes connections).
 //!
 //! ```

@@ -266,8 +266,7 @@ impl Link13 {
     pub(crate) fn flush_acks(&mut self, keep: bool) {
         let epoch = self.write.current();
         let room = self.mtu - self.write.overhead(epoch);
-        let patience = self.patience();
-        let Some(ack) = self.acks.take(self.now, patience, room) else { return };
+        let Some(ack) = self.acks.take(self.now, room) else { return };
         if !keep {
             self.acks.clear();
         }

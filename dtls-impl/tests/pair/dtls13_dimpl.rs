@@ -1,11 +1,11 @@
 //! DTLS 1.3 with another implementation, the crate `dimpl`, in both roles.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::common::{DATE, DELAY, Identity, Key, NAME, cookies, identity};
-use dimpl::{Config, Dtls, DtlsCertificate, Output as Theirs};
+use dimpl::{Config, ConfigBuilder, Dtls, DtlsCertificate, Output as Theirs};
 use dtls_impl::config::{CertifiedKey, ClientCredentials, Cookies, ServerCredentials, Versions};
 use dtls_impl::crypto::{Group, rustcrypto};
 use dtls_impl::pki::ServerVerifier;
@@ -38,11 +38,16 @@ struct Mixed {
     wake: [Option<Instant>; 2],
     established: [bool; 2],
     data: [Vec<Vec<u8>>; 2],
+    /// Epoch bits of dimpl's protected records.
+    epochs: BTreeSet<u8>,
     story: String,
 }
 
 impl Mixed {
     fn transmit(&mut self, from: From, bytes: Vec<u8>) {
+        if from == From::Dimpl && bytes[0] >> 5 == 1 {
+            self.epochs.insert(bytes[0] & 3);
+        }
         let nth = self.sent[from as usize];
         self.sent[from as usize] += 1;
         let lost = (self.lost)(from, nth);
@@ -194,6 +199,7 @@ fn mixed(native: Connection, dimpl: Dtls, base: std::time::Instant, lost: Loss) 
         wake: [None; 2],
         established: [false; 2],
         data: [Vec::new(), Vec::new()],
+        epochs: BTreeSet::new(),
         story: String::new(),
     };
     mixed.drain_native();
@@ -209,12 +215,12 @@ fn their_certificate(identity: &Identity) -> DtlsCertificate {
 }
 
 fn their_config(cookie: bool) -> Arc<Config> {
-    let config = Config::builder()
-        .use_server_cookie(cookie)
-        .require_client_certificate(false)
-        .dangerously_set_rng_seed(7)
-        .build();
+    let config = their_config_builder(cookie).build();
     Arc::new(config.unwrap())
+}
+
+fn their_config_builder(cookie: bool) -> ConfigBuilder {
+    Config::builder().use_server_cookie(cookie).require_client_certificate(false).dangerously_set_rng_seed(7)
 }
 
 fn native_client(identity: &Identity, edit: impl FnOnce(&mut ClientConfig)) -> Connection {
@@ -308,5 +314,44 @@ fn native_updates_its_keys_and_has_dimpl_update_its() {
         let now = mixed.now;
         mixed.exchange(now);
         mixed.exchange(now + Duration::from_secs(2));
+    }
+}
+
+#[test]
+fn dimpl_updates_its_keys_when_they_are_worn() {
+    let (identity, base) = (identity(Key::P256, 0), base());
+    let config = Arc::new(their_config_builder(true).aead_encryption_limit(10).build().unwrap());
+    let dimpl = Dtls::new_13(config, their_certificate(&identity), base);
+    let mut mixed = mixed(native_client(&identity, |_| ()), dimpl, base, nothing()).check("before the update");
+    for _ in 0..40 {
+        let now = mixed.now;
+        mixed.exchange(now);
+    }
+    // Two bits of the epoch: 4 and later are seen only after a KeyUpdate.
+    assert!(mixed.epochs.iter().any(|bits| [0, 1].contains(bits)), "{}", mixed.story);
+}
+
+#[test]
+fn a_client_of_both_versions_reaches_dimpl_in_either() {
+    for dtls13 in [false, true] {
+        let (identity, base) = (identity(Key::P256, 0), base());
+        let certificate = their_certificate(&identity);
+        let dimpl = match dtls13 {
+            false => Dtls::new_12(their_config(true), certificate, base),
+            true => Dtls::new_13(their_config(true), certificate, base),
+        };
+        let native = native_client(&identity, |config| config.common.versions = Versions::Both);
+        mixed(native, dimpl, base, nothing()).check(&format!("1.3: {dtls13}"));
+    }
+}
+
+#[test]
+fn a_client_of_dimpl_that_speaks_both_reaches_a_server_of_any() {
+    for versions in [Versions::Dtls12, Versions::Dtls13, Versions::Both] {
+        let (identity, base) = (identity(Key::P256, 0), base());
+        let mut dimpl = Dtls::new_auto(their_config(false), their_certificate(&identity), base);
+        dimpl.set_active(true);
+        let native = native_server(&identity, |config| config.common.versions = versions);
+        mixed(native, dimpl, base, nothing()).check(&format!("{versions:?}"));
     }
 }
