@@ -297,7 +297,13 @@ impl Connection13 {
         if whole || self.link.inbound.reassembly.next_seq() != message_seq {
             self.link.start_at(record.header.seq, message_seq);
         }
-        if let FragmentFate::Discard(reason) = self.link.inbound.fragment(EPOCH_PLAIN, &fragment) {
+        let mut fate = self.link.inbound.fragment(EPOCH_PLAIN, &fragment);
+        if fate == FragmentFate::Discard(DiscardReason::InconsistentFragment) {
+            // One of the two is forged, and we cannot tell which: the later counts, as a real client repeats itself.
+            self.link.start_at(record.header.seq, message_seq);
+            fate = self.link.inbound.fragment(EPOCH_PLAIN, &fragment);
+        }
+        if let FragmentFate::Discard(reason) = fate {
             return self.link.discard(reason);
         }
         let Some(message) = self.link.inbound.reassembly.pop() else { return };

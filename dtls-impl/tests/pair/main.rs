@@ -3,6 +3,7 @@
 mod common;
 mod dtls13;
 mod dtls13_dimpl;
+mod dtls13_forged;
 mod handshake;
 mod junk;
 mod loss;
