@@ -35,7 +35,7 @@ pub(super) fn profiles() -> Result<Outcome, Report> {
     let mut text = String::new();
     for profile in profiles {
         text += &format!("{:width$}  {}\n", profile.name, profile.about);
-        text += &format!("{:width$}  not modelled: {}\n", "", profile.omits);
+        text += &format!("{:width$}  not modelled: {}\n", "", profile.omits.trim_end());
         for (figure, origin) in &profile.origins {
             text += &format!("{:width$}    {figure}: {origin}\n", "");
         }
