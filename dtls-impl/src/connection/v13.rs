@@ -263,6 +263,11 @@ impl Connection13 {
         if let Err(reason) = self.link.inbound.keep_early(record.to_bytes()) {
             self.link.discard(reason);
         }
+        // A server of DTLS 1.2 would not know what an ACK is, and anyone can send what looks like a protected record.
+        if matches!((&self.state, &self.role), (State::Client(state), Role::Client(config)) if state.may_become_12(config))
+        {
+            return;
+        }
         let (now, patience) = (self.link.now, self.link.patience());
         self.link.acks.on_disruption(now, patience);
     }

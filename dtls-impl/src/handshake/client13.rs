@@ -72,10 +72,16 @@ impl State {
         }
     }
 
-    /// The hello, if the server may still be one of DTLS 1.2: it has not asked for another hello of 1.3.
+    /// Whether the server may still be one of DTLS 1.2: it was offered, and nothing has come that only 1.3 has.
+    pub(crate) fn may_become_12(&self, config: &ClientConfig) -> bool {
+        let undecided = matches!(self, Self::WaitServerHello(state) if state.retried.is_none());
+        undecided && config.common.versions.has_12()
+    }
+
+    /// The hello, for a server of DTLS 1.2.
     pub(crate) fn hello_for_12(&self, config: &ClientConfig) -> Option<SentHello> {
         match self {
-            Self::WaitServerHello(state) if config.common.versions.has_12() && state.retried.is_none() => {
+            Self::WaitServerHello(state) if self.may_become_12(config) => {
                 let beyond =
                     Beyond { cipher_suites: state.cipher_suites(config), extensions: state.extensions(config) };
                 let (server_name, body) = (state.server_name.clone(), state.sent.clone());

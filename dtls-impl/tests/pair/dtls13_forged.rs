@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::common::{DELAY, Key, Pair, Side, certificates, clean, secs};
 use crate::dtls13::v13;
+use dtls_impl::config::Versions;
 use dtls_impl::error::PeerMisbehaved;
 use dtls_impl::wire::{
     Ack, AlertDescription, ClientHello, ContentType, Extension, ExtensionType, Fragment, Fragments, HandshakeHeader,
@@ -207,4 +208,16 @@ fn a_second_retry_request_ends_the_handshake() {
     pair.inject(Side::Client, &message(60, HandshakeType::SERVER_HELLO, 1, body));
     let expected = PeerMisbehaved::UnexpectedMessage(HandshakeType::SERVER_HELLO);
     assert_eq!(pair.failure(Side::Client), Some(&Error::PeerMisbehaved(expected)), "{}", pair.story());
+}
+
+/// A server of DTLS 1.2 would not know what an ACK is.
+#[test]
+fn a_client_of_both_versions_acknowledges_nothing_before_it_knows_the_version() {
+    let (mut client, server) = certificates(Key::P256, 0);
+    client.common.versions = Versions::Both;
+    let mut pair = Pair::new(client, server, clean());
+    pair.inject(Side::Client, &[&[0b0010_1110, 1, 2, 0, 40][..], &[0xa5; 40]].concat());
+    assert_eq!(pair.sent_by(Side::Client).count(), 1, "{}", pair.story());
+    pair.run(secs(10));
+    assert!(pair.both_established(), "{}", pair.story());
 }
