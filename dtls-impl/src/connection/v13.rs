@@ -232,10 +232,7 @@ impl Connection13 {
         match header.content_type {
             ContentType::HANDSHAKE => self.on_handshake_record(number, record.body),
             ContentType::ALERT => self.on_plain_alert(record.body),
-            ContentType::ACK => {
-                self.link.inbound.recent.insert(header.seq);
-                self.on_ack(EPOCH_PLAIN, record.body);
-            }
+            ContentType::ACK => self.on_plain_ack(header.seq, record.body),
             ContentType::CHANGE_CIPHER_SPEC | ContentType::APPLICATION_DATA => {
                 self.link.discard(DiscardReason::Unexpected);
             }
@@ -550,6 +547,20 @@ impl Connection13 {
             Some(request_peer) => self.update_keys_with(request_peer),
             None => Ok(()),
         }
+    }
+
+    /// An ACK that anyone may have sent. Taken at its word it could keep us from repeating what the peer lacks, so it counts
+    /// as what an empty one says: a client has not got the ServerHello. One that has got it acknowledges it in epoch 2.
+    fn on_plain_ack(&mut self, record_seq: u64, content: &[u8]) {
+        if Ack::parse(content).is_err() {
+            return self.link.discard(DiscardReason::Malformed);
+        }
+        if matches!(self.role, Role::Client(_)) {
+            return self.link.discard(DiscardReason::Unexpected);
+        }
+        self.link.inbound.recent.insert(record_seq);
+        let result = self.link.on_ack(EPOCH_PLAIN, &Ack::default()).map(|_| ());
+        self.fail_on_error(result);
     }
 
     /// An alert that anyone may have sent. A client that cannot read a ServerHello has no other way to say so.
