@@ -94,11 +94,36 @@ pub enum EndpointEvent {
     SendRefused(String),
 }
 
+/// Versions of DTLS.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+pub enum Dtls {
+    /// RFC 6347.
+    #[default]
+    #[serde(rename = "1.2")]
+    V12,
+    /// RFC 9147.
+    #[serde(rename = "1.3")]
+    V13,
+}
+
+impl fmt::Display for Dtls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V12 => "DTLS 1.2",
+            Self::V13 => "DTLS 1.3",
+        })
+    }
+}
+
 /// Everything a stack is told about the endpoint it is to be.
 #[derive(Clone, Debug)]
 pub struct EndpointConfig {
     /// Client or server.
     pub role: Role,
+    /// The only version it may speak.
+    pub dtls: Dtls,
     /// Own address.
     pub local: SocketAddr,
     /// The peer's address.
@@ -109,7 +134,7 @@ pub struct EndpointConfig {
     pub server_name: String,
     /// Largest datagram to send, in bytes of UDP payload.
     pub mtu: u16,
-    /// Server: answer the first ClientHello with a HelloVerifyRequest.
+    /// Server: answer the first ClientHello with a HelloVerifyRequest, in DTLS 1.3 with a HelloRetryRequest.
     pub cookie: bool,
     /// Cipher suites in order of preference, IANA names without `TLS_`; empty leaves the choice to the stack.
     pub suites: Vec<String>,

@@ -58,6 +58,7 @@ impl Plan {
         };
         EndpointConfig {
             role,
+            dtls: self.scenario.dtls,
             local,
             peer,
             credentials,

@@ -128,6 +128,11 @@ pub struct TrafficSecrets {
 pub struct TrafficSecret(Secret);
 
 impl TrafficSecret {
+    /// A secret that was read from a key log.
+    pub const fn logged(secret: Secret) -> Self {
+        Self(secret)
+    }
+
     /// Keys for records (RFC 8446 §7.3) and for their numbers (RFC 9147 §4.2.3).
     pub fn keys(&self, hkdf: &Hkdf, aead: AeadAlgorithm) -> TrafficKeys {
         let expand = |label: &[u8], len| hkdf.expand_secret(&self.0, label, b"", len);

@@ -1,10 +1,12 @@
 //! One association: from records to messages, flights and transmissions, and through the protection if keys are known.
 
-use dtls_impl::wire::{self, Alert, ChangeCipherSpec, ContentType, Fragments, RecordHeader};
+use dtls_impl::wire::{self, Ack, Alert, ChangeCipherSpec, ContentType, Fragments, HELLO_RETRY_RANDOM, RecordHeader};
+use dtls_impl::wire::{ProtectedRecord, ProtocolVersion, Reader};
 
 use super::direction::Direction;
 use super::keys::{KeyLog, Openers};
-use super::{Body, Fragment, Message, Place};
+use super::protected13::{Opened, Openers13};
+use super::{Body, Fragment, Message, Place, Record};
 use crate::endpoint::Role;
 
 const CLIENT_HELLO: u8 = 1;
@@ -20,6 +22,9 @@ pub(super) struct Association {
     client_random: Option<[u8; 32]>,
     server_hello: Option<ServerHello>,
     openers: Option<Openers>,
+    /// Whether the server chose DTLS 1.3.
+    is_13: bool,
+    openers13: Option<Openers13>,
     /// Whether a message was seen that an abbreviated handshake does not have.
     full: bool,
 }
@@ -72,6 +77,48 @@ impl Association {
         }
     }
 
+    /// Reads a record with the unified header of DTLS 1.3, if the next one is that.
+    pub(super) fn protected13(
+        &mut self,
+        from: Role,
+        reader: &mut Reader<'_>,
+        keys: &KeyLog,
+    ) -> Option<(Record, Option<Place>)> {
+        if !self.is_13 {
+            return None;
+        }
+        let mut rest = *reader;
+        let protected = ProtectedRecord::parse(&mut rest, None).ok()?;
+        *reader = rest;
+        if let (None, Some(random), Some(hello)) = (&self.openers13, self.client_random, self.server_hello) {
+            self.openers13 = Openers13::new(random, hello.suite);
+        }
+        let opened = match &mut self.openers13 {
+            Some(openers) => openers.open(from, protected, keys),
+            None => Opened::NoKeys(2),
+        };
+        let (content_type, epoch, seq, (body, place)) = match opened {
+            Opened::Plain(plain) => {
+                let inside = self.plaintext(from, plain.content_type, &plain.content, keys);
+                (plain.content_type.0, plain.number.epoch, plain.number.seq, inside)
+            }
+            Opened::NoKeys(epoch) => (0, epoch, 0, (Body::Sealed { attempt: 0 }, None)),
+            Opened::Refused(epoch, error) => {
+                let why = format!("does not open with the logged keys: {error:?}");
+                (0, epoch, 0, (Body::Malformed(why), None))
+            }
+        };
+        let record = Record {
+            content_type,
+            version: ProtocolVersion::DTLS1_3.0,
+            epoch: u16::try_from(epoch).unwrap_or(u16::MAX),
+            seq,
+            length: u16::try_from(protected.body().len()).unwrap_or(u16::MAX),
+            body,
+        };
+        Some((record, place))
+    }
+
     /// Numbers a datagram within its transmission.
     pub(super) fn nth_datagram(&mut self, from: Role, place: Place) -> u32 {
         self.sent[from as usize].nth_datagram(place)
@@ -115,6 +162,10 @@ impl Association {
                 Err(error) => (Body::Malformed(format!("alert: {error}")), None),
             },
             ContentType::APPLICATION_DATA => (Body::ApplicationData(body.to_vec()), None),
+            ContentType::ACK if self.is_13 => match Ack::parse(body) {
+                Ok(ack) => (Body::Ack(ack.records), None),
+                Err(error) => (Body::Malformed(format!("ACK: {error}")), None),
+            },
             other => (Body::Malformed(format!("content type {}", other.0)), None),
         }
     }
@@ -146,8 +197,11 @@ impl Association {
     fn fragment(&mut self, from: Role, fragment: &wire::Fragment<'_>, keys: &KeyLog) -> Fragment {
         let header = &fragment.header;
         let counted = self.sent[from as usize].fragment(fragment);
-        let message = Message::from_code(header.message_type.0);
+        let mut message = Message::from_code(header.message_type.0);
         self.learn_hello(from, message, header.message_seq, keys);
+        if message == Some(Message::ServerHello) && self.is_retry(header.message_seq) {
+            message = Some(Message::HelloRetryRequest);
+        }
         Fragment {
             message,
             code: header.message_type.0,
@@ -169,8 +223,12 @@ impl Association {
                 let hello = self.sent[from as usize].prefix(message_seq, CLIENT_HELLO);
                 self.client_random = random(hello).or(self.client_random);
             }
-            (Role::Server, Some(Message::ServerHello)) if self.server_hello.is_none() => {
-                self.server_hello = server_hello(self.sent[from as usize].prefix(message_seq, SERVER_HELLO));
+            (Role::Server, Some(Message::ServerHello)) => {
+                let hello = self.sent[from as usize].prefix(message_seq, SERVER_HELLO);
+                self.is_13 |= chooses_13(hello);
+                if self.server_hello.is_none() && !self.is_retry(message_seq) {
+                    self.server_hello = server_hello(hello);
+                }
             }
             (
                 Role::Server,
@@ -187,10 +245,27 @@ impl Association {
         self.unlock(keys);
     }
 
-    /// The flight of a message, RFC 6347 §4.2.4 figures 1 and 2.
+    /// Whether what has the type of a ServerHello is a HelloRetryRequest (RFC 8446 §4.1.3).
+    fn is_retry(&self, message_seq: u16) -> bool {
+        random(self.sent[Role::Server as usize].prefix(message_seq, SERVER_HELLO)) == Some(HELLO_RETRY_RANDOM)
+    }
+
+    /// The flight of a message, RFC 6347 §4.2.4 figures 1 and 2; of DTLS 1.3 by its place in the same handshake, in
+    /// which the client's Finished is answered with an ACK (RFC 9147 §5.7, figures 6 and 7).
     fn flight(&self, from: Role, message: Option<Message>, message_seq: u16) -> Option<u8> {
         Some(match (from, message) {
-            (_, Some(Message::HelloRequest)) => return None,
+            (_, Some(Message::HelloRequest | Message::KeyUpdate)) => return None,
+            (_, Some(Message::NewSessionTicket)) if self.is_13 => return None,
+            (Role::Server, Some(Message::HelloRetryRequest)) => 2,
+            // Its cookie is in an extension, and there may be none.
+            (Role::Client, Some(Message::ClientHello)) if self.is_13 => {
+                if message_seq > 0 {
+                    3
+                } else {
+                    1
+                }
+            }
+            (Role::Server, _) if self.is_13 => 4,
             (Role::Client, Some(Message::ClientHello)) => {
                 let cookie = cookie_len(self.sent[from as usize].prefix(message_seq, CLIENT_HELLO));
                 // A fragment too short to show its cookie is told by its place in the handshake.
@@ -216,6 +291,12 @@ impl Association {
 
 fn random(hello: &[u8]) -> Option<[u8; 32]> {
     hello.get(RANDOM)?.try_into().ok()
+}
+
+/// Whether a whole ServerHello or HelloRetryRequest selects DTLS 1.3 (RFC 8446 §4.2.1).
+fn chooses_13(hello: &[u8]) -> bool {
+    let hello = wire::ServerHello::parse(hello);
+    hello.is_ok_and(|hello| hello.extensions.selected_version() == Ok(Some(ProtocolVersion::DTLS1_3)))
 }
 
 /// Length of the cookie of a ClientHello, as far as its begin shows it.

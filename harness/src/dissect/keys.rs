@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use dtls_impl::crypto::schedule12::{KeyBlock, WriteKey};
+use dtls_impl::crypto::schedule13::TrafficSecret;
 use dtls_impl::crypto::{AeadAlgorithm, HashAlgorithm, Secret, rustcrypto};
 use dtls_impl::record::protection12::Opener;
 use dtls_impl::wire::{CipherSuite, RecordHeader};
@@ -12,34 +13,64 @@ use crate::endpoint::Role;
 /// Associations whose keys are remembered. A run has one or two.
 const KEYS_MAX: usize = 256;
 
-/// Master secrets by client random.
+/// Labels of the traffic secrets of DTLS 1.3, with whose they are and whether they are for application data.
+const TRAFFIC_SECRETS: [(&str, Role, bool); 4] = [
+    ("CLIENT_HANDSHAKE_TRAFFIC_SECRET", Role::Client, false),
+    ("SERVER_HANDSHAKE_TRAFFIC_SECRET", Role::Server, false),
+    ("CLIENT_TRAFFIC_SECRET_0", Role::Client, true),
+    ("SERVER_TRAFFIC_SECRET_0", Role::Server, true),
+];
+
+/// Secrets by client random: the master secret of DTLS 1.2, or traffic secrets of DTLS 1.3.
 #[derive(Debug, Default)]
-pub(super) struct KeyLog(BTreeMap<[u8; 32], Secret>);
+pub(super) struct KeyLog {
+    masters: BTreeMap<[u8; 32], Secret>,
+    traffic: BTreeMap<([u8; 32], Role, bool), Secret>,
+}
 
 impl KeyLog {
-    /// Takes `CLIENT_RANDOM <client random> <master secret>` in hexadecimal; says whether it was that.
+    /// Takes `<label> <client random> <secret>` in hexadecimal; says whether it was that, with a label known here.
     pub(super) fn learn(&mut self, line: &str) -> bool {
         let mut words = line.split_ascii_whitespace();
-        let (Some("CLIENT_RANDOM"), Some(random), Some(master), None) =
-            (words.next(), words.next(), words.next(), words.next())
+        let (Some(label), Some(random), Some(secret), None) = (words.next(), words.next(), words.next(), words.next())
         else {
             return false;
         };
-        let (Some(random), Some(master)) = (hexadecimal::<32>(random), hexadecimal::<48>(master)) else {
+        let Some(random) = hexadecimal::<32>(random) else { return false };
+        if label == "CLIENT_RANDOM" {
+            let Some(master) = hexadecimal::<48>(secret) else { return false };
+            return insert(&mut self.masters, random, Secret::new(master.to_vec()));
+        }
+        let Some((_, role, application)) = TRAFFIC_SECRETS.iter().find(|(known, ..)| *known == label) else {
             return false;
         };
-        if self.0.len() >= KEYS_MAX && !self.0.contains_key(&random) {
-            return false;
-        }
-        self.0.insert(random, Secret::new(master.to_vec()));
-        true
+        // As long as the suite's hash, SHA-256 or SHA-384.
+        let secret = hexadecimal::<32>(secret)
+            .map(|secret| secret.to_vec())
+            .or_else(|| hexadecimal::<48>(secret).map(|secret| secret.to_vec()));
+        let Some(secret) = secret else { return false };
+        insert(&mut self.traffic, (random, *role, *application), Secret::new(secret))
+    }
+
+    /// The secret of epoch 2 or, for application data, 3.
+    pub(super) fn traffic_secret(&self, random: &[u8; 32], from: Role, application: bool) -> Option<TrafficSecret> {
+        self.traffic.get(&(*random, from, application)).cloned().map(TrafficSecret::logged)
     }
 
     /// What opens the records of an association, if its master secret is known and its suite supported.
     pub(super) fn openers(&self, client_random: &[u8; 32], server_random: &[u8; 32], suite: u16) -> Option<Openers> {
-        let master = self.0.get(client_random)?;
+        let master = self.masters.get(client_random)?;
         Openers::derive(master, client_random, server_random, suite)
     }
+}
+
+/// Remembers a secret if there is room.
+fn insert<K: Ord>(map: &mut BTreeMap<K, Secret>, key: K, secret: Secret) -> bool {
+    let room = map.len() < KEYS_MAX || map.contains_key(&key);
+    if room {
+        map.insert(key, secret);
+    }
+    room
 }
 
 fn hexadecimal<const N: usize>(text: &str) -> Option<[u8; N]> {
@@ -80,7 +111,7 @@ impl Openers {
 }
 
 /// What a suite protects records with and derives keys by; `None` for what cannot be opened here, as CBC suites.
-fn algorithms(suite: CipherSuite) -> Option<(AeadAlgorithm, HashAlgorithm)> {
+pub(super) fn algorithms(suite: CipherSuite) -> Option<(AeadAlgorithm, HashAlgorithm)> {
     use AeadAlgorithm::{Aes128Ccm, Aes128Ccm8, Aes128Gcm, Aes256Gcm, ChaCha20Poly1305};
     use CipherSuite as Suite;
     Some(match suite {
@@ -102,6 +133,11 @@ fn algorithms(suite: CipherSuite) -> Option<(AeadAlgorithm, HashAlgorithm)> {
         Suite::TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8
         | Suite::TLS_ECDHE_PSK_WITH_AES_128_CCM_8_SHA256
         | Suite::TLS_PSK_WITH_AES_128_CCM_8 => (Aes128Ccm8, HashAlgorithm::Sha256),
+        Suite::TLS_AES_128_GCM_SHA256 => (Aes128Gcm, HashAlgorithm::Sha256),
+        Suite::TLS_AES_256_GCM_SHA384 => (Aes256Gcm, HashAlgorithm::Sha384),
+        Suite::TLS_CHACHA20_POLY1305_SHA256 => (ChaCha20Poly1305, HashAlgorithm::Sha256),
+        Suite::TLS_AES_128_CCM_SHA256 => (Aes128Ccm, HashAlgorithm::Sha256),
+        Suite::TLS_AES_128_CCM_8_SHA256 => (Aes128Ccm8, HashAlgorithm::Sha256),
         _ => return None,
     })
 }
@@ -123,12 +159,18 @@ mod tests {
             &format!("CLIENT_RANDOM {master} {random}"),
             &format!("CLIENT_RANDOM {random} {master} x"),
             &format!("CLIENT_RANDOM {} {master}", random.replace('a', "é")),
-            &format!("CLIENT_HANDSHAKE_TRAFFIC_SECRET {random} {master}"),
+            &format!("EXPORTER_SECRET {random} {master}"),
+            &format!("CLIENT_HANDSHAKE_TRAFFIC_SECRET {random} {master}00"),
         ] {
             assert!(!keys.learn(line), "{line}");
         }
         assert!(keys.learn(&format!("CLIENT_RANDOM {random} {master}\n")));
-        assert_eq!(keys.0.get(&[0x0a; 32]).map(Secret::expose), Some(&[0xf0; 48][..]));
+        for secret in [&master, &random] {
+            assert!(keys.learn(&format!("SERVER_TRAFFIC_SECRET_0 {random} {secret}")));
+        }
+        let found = |from, application| keys.traffic_secret(&[0x0a; 32], from, application).is_some();
+        assert!(found(Role::Server, true) && !found(Role::Server, false) && !found(Role::Client, true));
+        assert_eq!(keys.masters.get(&[0x0a; 32]).map(Secret::expose), Some(&[0xf0; 48][..]));
         assert_eq!(format!("{keys:?}").matches("240").count(), 0, "no secrets in debug output");
     }
 }

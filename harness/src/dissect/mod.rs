@@ -7,6 +7,7 @@ mod association;
 mod coverage;
 mod direction;
 mod keys;
+mod protected13;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -14,7 +15,7 @@ mod tests;
 
 use std::fmt;
 
-use dtls_impl::wire::{self, Reader};
+use dtls_impl::wire::{self, ProtocolVersion, Reader, RecordNumber};
 
 pub use coverage::Coverage;
 
@@ -27,7 +28,7 @@ use keys::KeyLog;
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names are those of RFC 5246 §7.4 and RFC 6347 §4.3.2")]
+#[expect(missing_docs, reason = "the names are those of RFC 5246 §7.4, RFC 6347 §4.3.2 and RFC 8446 §4")]
 pub enum Message {
     HelloRequest,
     ClientHello,
@@ -42,11 +43,14 @@ pub enum Message {
     ClientKeyExchange,
     ChangeCipherSpec,
     Finished,
+    HelloRetryRequest,
+    EncryptedExtensions,
+    KeyUpdate,
 }
 
 impl Message {
     /// All of them with their wire names.
-    pub const NAMES: [(Self, &'static str); 13] = [
+    pub const NAMES: [(Self, &'static str); 16] = [
         (Self::HelloRequest, "hello_request"),
         (Self::ClientHello, "client_hello"),
         (Self::HelloVerifyRequest, "hello_verify_request"),
@@ -60,9 +64,12 @@ impl Message {
         (Self::ClientKeyExchange, "client_key_exchange"),
         (Self::ChangeCipherSpec, "change_cipher_spec"),
         (Self::Finished, "finished"),
+        (Self::HelloRetryRequest, "hello_retry_request"),
+        (Self::EncryptedExtensions, "encrypted_extensions"),
+        (Self::KeyUpdate, "key_update"),
     ];
 
-    /// The handshake message of this type code.
+    /// The handshake message of this type code; a HelloRetryRequest has that of a ServerHello.
     pub const fn from_code(code: u8) -> Option<Self> {
         Some(match code {
             0 => Self::HelloRequest,
@@ -70,6 +77,7 @@ impl Message {
             2 => Self::ServerHello,
             3 => Self::HelloVerifyRequest,
             4 => Self::NewSessionTicket,
+            8 => Self::EncryptedExtensions,
             11 => Self::Certificate,
             12 => Self::ServerKeyExchange,
             13 => Self::CertificateRequest,
@@ -77,6 +85,7 @@ impl Message {
             15 => Self::CertificateVerify,
             16 => Self::ClientKeyExchange,
             20 => Self::Finished,
+            24 => Self::KeyUpdate,
             _ => return None,
         })
     }
@@ -110,9 +119,9 @@ pub struct Dissected {
 /// One record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Content type code.
+    /// Content type code: the inner one of a protected record of DTLS 1.3, 0 if it cannot be opened.
     pub content_type: u8,
-    /// Version in the header.
+    /// Version in the header; that of DTLS 1.3 for a unified header, which has none.
     pub version: u16,
     /// Epoch.
     pub epoch: u16,
@@ -122,6 +131,18 @@ pub struct Record {
     pub length: u16,
     /// What is inside.
     pub body: Body,
+}
+
+impl Record {
+    /// Whether it has the unified header of DTLS 1.3.
+    pub const fn is_unified(&self) -> bool {
+        self.version == ProtocolVersion::DTLS1_3.0 && self.epoch > 0
+    }
+
+    /// Whether epoch and number are those of its sender: they are masked in a unified header that cannot be opened.
+    pub const fn is_numbered(&self) -> bool {
+        !(self.is_unified() && matches!(self.body, Body::Sealed { .. } | Body::Malformed(_)))
+    }
 }
 
 /// What a record holds.
@@ -143,6 +164,8 @@ pub enum Body {
     },
     /// Application data, decrypted.
     ApplicationData(Vec<u8>),
+    /// Records whose arrival the sender acknowledges (RFC 9147 §7).
+    Ack(Vec<RecordNumber>),
     /// Protected, and no key is known. A handshake record is taken for the Finished.
     Sealed {
         /// How often a sealed handshake record has been sent by this end, this time included; 0 if it is none.
@@ -167,7 +190,7 @@ pub struct Fragment {
     pub offset: u32,
     /// Bytes in this fragment.
     pub len: u32,
-    /// Its flight, 1 to 6, by its place in the full handshake with cookie; `None` for a HelloRequest.
+    /// Its flight, 1 to 6, by its place in the full handshake with cookie; `None` for what is outside.
     pub flight: Option<u8>,
     /// Its place among the fragments of this transmission of the message, from 1, by order of sending.
     pub nth: u32,
@@ -212,6 +235,11 @@ impl Dissector {
         let mut reader = Reader::new(bytes);
         while !reader.is_empty() {
             let left = reader.len();
+            if let Some((record, part)) = self.association.protected13(from, &mut reader, &self.keys) {
+                place = place.into_iter().chain(part).reduce(Place::join);
+                records.push(record);
+                continue;
+            }
             let Ok(wire::Record { header, body }) = wire::Record::parse(&mut reader) else {
                 malformed = Some(format!("no whole record in the last {left} bytes"));
                 break;

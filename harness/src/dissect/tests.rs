@@ -1,3 +1,5 @@
+mod v13;
+
 use proptest::prelude::*;
 
 use super::testing::*;

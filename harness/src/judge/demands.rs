@@ -8,7 +8,7 @@ use dtls_impl::wire::AlertDescription;
 use super::Complaint;
 use super::invariants::label;
 use crate::dissect::{Body, Message};
-use crate::endpoint::Role;
+use crate::endpoint::{Dtls, Role};
 use crate::observe::{Observation, PartKey, Transmission};
 use crate::scenario::{
     Clock, CountCheck, Demand, HandshakeResult, Impairment, Per, Pipe, Scenario, Selector, Spread, TimeCheck,
@@ -136,6 +136,7 @@ fn round_trips(scenario: &Scenario, seen: &Observation, clock: Clock, halves: u3
         Clock::Confirmed if seen.is_abbreviated() => {
             return Err(Complaint::new("nothing confirms the client's last flight in an abbreviated handshake"));
         }
+        Clock::Confirmed if scenario.dtls == Dtls::V13 => (seen.confirmed13(), Role::Client),
         Clock::Confirmed => (seen.outcome(Role::Client).established, Role::Client),
     };
     let Some(stop) = stop else { return Err(Complaint::of(role, format!("the clock {clock:?} never stopped"))) };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Complaint;
-use crate::dissect::{Body, Dissected, Fragment, Record};
+use crate::dissect::{Body, Dissected, Fragment, Message, Record};
 use crate::endpoint::{EndpointEvent, Role};
 use crate::observe::{Datagram, Observation};
 use crate::scenario::{Fault, Scenario};
@@ -15,6 +15,8 @@ const HELLO_VERIFY_REQUEST: u8 = 3;
 /// Largest body of a record without and with protection, RFC 5246 §6.2.
 const PLAINTEXT_MAX: u16 = 1 << 14;
 const CIPHERTEXT_MAX: u16 = PLAINTEXT_MAX + 2048;
+/// RFC 8446 §5.2.
+const CIPHERTEXT13_MAX: u16 = PLAINTEXT_MAX + 256;
 
 /// Something that every run must keep. Each has a counter-example among the tests that trips it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -174,10 +176,14 @@ fn ill_formed_record(record: &Record) -> Option<String> {
     if let Body::Malformed(what) = &record.body {
         return number(what.clone());
     }
-    if !matches!(record.version, 0xfeff | 0xfefd) {
+    if !matches!(record.version, 0xfeff | 0xfefd) && !record.is_unified() {
         return number(format!("version {:#06x}", record.version));
     }
-    let length_max = if record.epoch == 0 { PLAINTEXT_MAX } else { CIPHERTEXT_MAX };
+    let length_max = match record.epoch {
+        0 => PLAINTEXT_MAX,
+        _ if record.is_unified() => CIPHERTEXT13_MAX,
+        _ => CIPHERTEXT_MAX,
+    };
     if record.length > length_max {
         return number(format!("{} bytes, more than {length_max}", record.length));
     }
@@ -188,13 +194,17 @@ fn ill_formed_record(record: &Record) -> Option<String> {
 type Numbers = BTreeMap<(u32, Role, u16), u64>;
 
 /// HelloVerifyRequests do not count: they take the number of the ClientHello they answer, so that a server need not keep
-/// state, and each copy of that is answered with the same (RFC 6347 §4.2.1).
+/// state, and each copy of that is answered with the same (RFC 6347 §4.2.1). Nor do HelloRetryRequests, which keep no
+/// state either (RFC 9147 §5.1), nor numbers that cannot be unmasked.
 fn record_number(last: &mut Numbers, datagram: &Datagram, read: &Dissected) -> Option<String> {
     let mut problem = None;
     for record in &read.records {
         if let Body::Handshake(fragments) = &record.body
-            && fragments.iter().any(|fragment| fragment.code == HELLO_VERIFY_REQUEST)
+            && fragments.iter().any(is_of_stateless_server)
         {
+            continue;
+        }
+        if !record.is_numbered() {
             continue;
         }
         let key = (read.association, datagram.from, record.epoch);
@@ -245,9 +255,14 @@ impl Sequence {
 }
 
 /// Whether another message of the same type may come in the same flight: a server without state answers every
-/// ClientHello with a HelloVerifyRequest, a client every new cookie with a ClientHello (RFC 6347 §4.2.1).
+/// ClientHello with a HelloVerifyRequest or HelloRetryRequest, a client every new cookie with a ClientHello (RFC 6347
+/// §4.2.1, RFC 9147 §5.1).
 fn is_renewable(fragment: &Fragment) -> bool {
-    fragment.code == HELLO_VERIFY_REQUEST || fragment.flight == Some(3)
+    is_of_stateless_server(fragment) || fragment.flight == Some(3)
+}
+
+fn is_of_stateless_server(fragment: &Fragment) -> bool {
+    fragment.code == HELLO_VERIFY_REQUEST || fragment.message == Some(Message::HelloRetryRequest)
 }
 
 /// The number of associations begun, to find a ClientHello that was made anew instead of sent again. No scenario has a

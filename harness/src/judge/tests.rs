@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::dissect::Message;
 use crate::dissect::testing::*;
-use crate::endpoint::EndpointEvent;
+use crate::endpoint::{Dtls, EndpointEvent};
 use crate::observe::observe;
 use crate::observe::testing::*;
 use crate::scenario::*;
@@ -39,6 +39,7 @@ fn scenario() -> Scenario {
         clauses: vec!["RFC 6347 §4.2.4".into(), "RFC 6347 §4.2.1".into()],
         seeds: (1, 1),
         golden: false,
+        dtls: Dtls::V12,
         credentials: CredentialsSpec::Psk { ecdhe: false },
         client: end.clone(),
         server: EndpointSpec { cookie: true, ..end },

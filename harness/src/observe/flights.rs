@@ -32,7 +32,7 @@ pub struct Transmission {
     pub parts: Parts,
     /// A retransmission for which nothing had been lost: when it began, every byte that this end had sent of the flight
     /// had gone out in a datagram that was or will be delivered, and so had every byte that the peer had sent of later
-    /// flights. That datagrams are slow makes a retransmission no less spurious.
+    /// flights, and every ACK of the peer's. That datagrams are slow makes a retransmission no less spurious.
     pub spurious: bool,
 }
 
@@ -114,7 +114,11 @@ impl Parts {
                 }
                 Body::ChangeCipherSpec { .. } => self.add(PartKey::ChangeCipherSpec, 0, 0),
                 Body::Sealed { attempt: 1.. } => self.add(PartKey::Sealed, 0, 0),
-                Body::Sealed { .. } | Body::Alert { .. } | Body::ApplicationData(_) | Body::Malformed(_) => {}
+                Body::Sealed { .. }
+                | Body::Alert { .. }
+                | Body::ApplicationData(_)
+                | Body::Ack(_)
+                | Body::Malformed(_) => {}
             }
         }
     }
@@ -122,7 +126,11 @@ impl Parts {
 
 /// Flights while the datagrams come in.
 #[derive(Debug, Default)]
-pub(super) struct Grouping(Vec<Growing>);
+pub(super) struct Grouping {
+    flights: Vec<Growing>,
+    /// Whether a datagram with an ACK was lost, by its sender.
+    ack_lost: [bool; 2],
+}
 
 #[derive(Debug)]
 struct Growing {
@@ -134,9 +142,12 @@ struct Growing {
 
 impl Grouping {
     pub(super) fn datagram(&mut self, index: usize, at: SimTime, from: Role, dropped: bool, read: &Dissected) {
+        if dropped && read.records.iter().any(|record| matches!(record.body, Body::Ack(_))) {
+            self.ack_lost[from as usize] = true;
+        }
         let Some(number) = read.flight else { return };
         let place = self.place(read.association, number, from);
-        let transmissions = &self.0[place].flight.transmissions;
+        let transmissions = &self.flights[place].flight.transmissions;
         let which = match transmissions.binary_search_by_key(&read.attempt, |transmission| transmission.attempt) {
             Ok(which) => which,
             Err(which) => {
@@ -147,11 +158,11 @@ impl Grouping {
                     parts: Parts::default(),
                     spurious: which > 0 && self.nothing_lost(place),
                 };
-                self.0[place].flight.transmissions.insert(which, transmission);
+                self.flights[place].flight.transmissions.insert(which, transmission);
                 which
             }
         };
-        let growing = &mut self.0[place];
+        let growing = &mut self.flights[place];
         let transmission = &mut growing.flight.transmissions[which];
         transmission.datagrams.push(index);
         transmission.parts.add_datagram(number, read);
@@ -162,28 +173,31 @@ impl Grouping {
     }
 
     pub(super) fn finish(self) -> Vec<Flight> {
-        self.0.into_iter().map(|growing| growing.flight).collect()
+        self.flights.into_iter().map(|growing| growing.flight).collect()
     }
 
     /// Where the flight is kept. Only the latest association grows, so at most six are looked through.
     fn place(&mut self, association: u32, number: u8, from: Role) -> usize {
-        let latest = self.0.iter().rev().take_while(|growing| growing.flight.association == association);
+        let latest = self.flights.iter().rev().take_while(|growing| growing.flight.association == association);
         let from_end = latest.map(|growing| growing.flight.number).position(|known| known == number);
         if let Some(from_end) = from_end {
-            return self.0.len() - 1 - from_end;
+            return self.flights.len() - 1 - from_end;
         }
         let flight = Flight { association, number, from, transmissions: Vec::new() };
-        self.0.push(Growing { flight, sent: Parts::default(), safe: Parts::default() });
-        self.0.len() - 1
+        self.flights.push(Growing { flight, sent: Parts::default(), safe: Parts::default() });
+        self.flights.len() - 1
     }
 
-    /// Whether everything sent so far of this flight and of the peer's later ones arrives.
+    /// Whether everything sent so far of this flight, of the peer's later ones and of its ACKs arrives.
     fn nothing_lost(&self, place: usize) -> bool {
-        let Flight { association, number, from, .. } = self.0[place].flight;
-        let same = self.0.iter().rev().take_while(|growing| growing.flight.association == association);
-        same.filter(|growing| {
-            growing.flight.number == number || (growing.flight.from == from.peer() && growing.flight.number > number)
-        })
-        .all(|growing| growing.safe.includes(&growing.sent))
+        let Flight { association, number, from, .. } = self.flights[place].flight;
+        let same = self.flights.iter().rev().take_while(|growing| growing.flight.association == association);
+        !self.ack_lost[from.peer() as usize]
+            && same
+                .filter(|growing| {
+                    growing.flight.number == number
+                        || (growing.flight.from == from.peer() && growing.flight.number > number)
+                })
+                .all(|growing| growing.safe.includes(&growing.sent))
     }
 }

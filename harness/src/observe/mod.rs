@@ -146,6 +146,21 @@ impl Observation {
         self.flights.iter().filter(move |found| found.number == flight).flat_map(|flight| &flight.transmissions)
     }
 
+    /// When the client first got from the server what only a server sends that has the client's last flight of DTLS 1.3:
+    /// an ACK or application data of epoch 3 (RFC 9147 §7.1).
+    pub fn confirmed13(&self) -> Option<SimTime> {
+        let confirms = |read: &Dissected| {
+            read.records
+                .iter()
+                .any(|record| record.epoch >= 3 && matches!(record.body, Body::Ack(_) | Body::ApplicationData(_)))
+        };
+        let of_server = self.read().filter(|(datagram, _)| datagram.from == Role::Server);
+        of_server
+            .filter(|(_, read)| confirms(read))
+            .filter_map(|(datagram, _)| datagram.delivered.first().copied())
+            .min()
+    }
+
     /// Whether the server answered with an abbreviated handshake (RFC 5246 §7.3): its Finished is in flight 4.
     pub fn is_abbreviated(&self) -> bool {
         self.transmissions(4).any(|transmission| transmission.parts.has(PartKey::ChangeCipherSpec))
@@ -212,7 +227,7 @@ impl<'a> Observer<'a> {
                 Body::Handshake(fragments) => {
                     fragments.iter().filter_map(|fragment| fragment.message).for_each(|message| self.message(message));
                 }
-                Body::Sealed { .. } | Body::ApplicationData(_) | Body::Malformed(_) => {}
+                Body::Sealed { .. } | Body::ApplicationData(_) | Body::Ack(_) | Body::Malformed(_) => {}
             }
         }
         let dropped = sent.fate.copies.is_empty();

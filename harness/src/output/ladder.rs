@@ -242,6 +242,7 @@ fn record(record: &Record) -> String {
         Body::ChangeCipherSpec { .. } => "ChangeCipherSpec".to_owned(),
         Body::Alert { level, description } => words::alert(*level, *description),
         Body::ApplicationData(data) => format!("ApplicationData({})", data.len()),
+        Body::Ack(records) => words::ack(records),
         Body::Sealed { .. } => words::content_type(record.content_type),
         Body::Malformed(reason) => format!("malformed: {reason}"),
     };

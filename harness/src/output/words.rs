@@ -1,6 +1,6 @@
 //! Codes of the wire and events of endpoints in the words of the RFCs, as ladders show them.
 
-use dtls_impl::wire::AlertDescription;
+use dtls_impl::wire::{AlertDescription, RecordNumber};
 
 use crate::dissect::{Fragment, Message};
 use crate::endpoint::EndpointEvent;
@@ -36,9 +36,19 @@ pub(super) fn alert(level: u8, description: u8) -> String {
     format!("Alert({level}, {})", AlertDescription(description))
 }
 
+/// An ACK with what it acknowledges, `Ack(2/0, 2/1)`; a long list is cut.
+pub(super) fn ack(records: &[RecordNumber]) -> String {
+    const SHOWN_MAX: usize = 8;
+    let shown = records.iter().take(SHOWN_MAX).map(|number| format!("{}/{}", number.epoch, number.seq));
+    let more = records.len().saturating_sub(SHOWN_MAX);
+    let more = (more > 0).then(|| format!("{more} more"));
+    format!("Ack({})", shown.chain(more).collect::<Vec<_>>().join(", "))
+}
+
 /// Content type of a record that cannot be opened.
 pub(super) fn content_type(code: u8) -> String {
     match code {
+        0 => "record".to_owned(),
         20 => "ChangeCipherSpec".to_owned(),
         21 => "Alert".to_owned(),
         22 => "Handshake".to_owned(),

@@ -8,6 +8,7 @@ use super::{
     CountCheck, Demand, Expectation, Fault, Impairment, Loss, Network, Order, Per, Ratio, Spread, TimeCheck, Workload,
     names,
 };
+use crate::endpoint::Dtls;
 use crate::time::SimTime;
 
 const AT_LEAST_ONE: CountCheck = CountCheck { min: 1, max: u64::MAX };
@@ -31,7 +32,7 @@ impl Source<'_> {
                 ExpectStep::RoundTrips(keys) => self.round_trips(keys, network)?,
                 ExpectStep::Struck(keys) => vec![self.struck(&keys.value, facts, network, faults)?],
                 ExpectStep::Echo(keys) => vec![self.echo(keys, workload)?],
-                other => vec![self.demand(other)?],
+                other => vec![self.demand(other, facts)?],
             };
             expectations.extend(demands.into_iter().map(|kind| Expectation { line: step.place.line, kind }));
         }
@@ -39,7 +40,7 @@ impl Source<'_> {
     }
 
     /// Those that need nothing but themselves.
-    fn demand(&self, step: &ExpectStep) -> Result<Demand, Error> {
+    fn demand(&self, step: &ExpectStep, facts: &Facts) -> Result<Demand, Error> {
         Ok(match step {
             ExpectStep::Handshake(keys) => match &keys.value {
                 Either::Short(text) => {
@@ -61,6 +62,10 @@ impl Source<'_> {
             }
             ExpectStep::Messages(list) => Demand::Messages(list.value.clone()),
             ExpectStep::Transmissions(keys) => self.transmissions(keys)?,
+            ExpectStep::WholeFlight(at) if facts.dtls == Dtls::V13 => {
+                let help = "demand what comes again by `sent`, for example `sent: {flight: 4, attempt: 2.., count: 1}`";
+                return Err(self.error(at, "DTLS 1.3 repeats only what is not acknowledged", help));
+            }
             ExpectStep::WholeFlight(At { value: keys, .. }) => Demand::WholeFlight {
                 flight: self.flight(&keys.flight)?,
                 at_least: keys.at_least.as_ref().map(|at| self.ordinal(at, "at-least")).transpose()?.unwrap_or(1),
@@ -75,7 +80,7 @@ impl Source<'_> {
             }
             ExpectStep::Sent(keys) => {
                 let keys = &keys.value;
-                Demand::Sent { select: self.selector(keys.picks())?, count: self.read(&keys.count)? }
+                Demand::Sent { select: self.selector(keys.picks(), facts.dtls)?, count: self.read(&keys.count)? }
             }
             ExpectStep::Alert(At { value: keys, .. }) => {
                 let description = &keys.description;

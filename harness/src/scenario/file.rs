@@ -12,7 +12,7 @@ use super::text::{
 };
 use super::{Clock, Impairment, Order, Per};
 use crate::dissect::Message;
-use crate::endpoint::{Group, Role};
+use crate::endpoint::{Dtls, Group, Role};
 use crate::pki::{IssuerKind, KeyKind};
 
 /// A scenario: one behaviour, its network, its faults, and what must come of it.
@@ -32,6 +32,9 @@ pub(super) struct File {
     /// Whether the ladder of the native pair at the first seed is a reviewed golden. Default false.
     #[serde(default)]
     pub(super) golden: bool,
+    /// Version that both ends speak. Default `1.2`.
+    #[serde(default)]
+    pub(super) dtls: Dtls,
     /// How the ends authenticate. Default `certificate`: one small ECDSA certificate.
     pub(super) credentials: Option<At<Either<Text<Method>, CredentialsKeys>>>,
     /// Options of the two ends.
@@ -101,7 +104,7 @@ pub(super) struct Endpoints {
 pub(super) struct EndpointKeys {
     /// Largest datagram to send, in bytes of UDP payload: 256 B to 65507 B. Default 1200 B.
     pub(super) mtu: Option<Value<Bytes>>,
-    /// Server: answer the first ClientHello with a HelloVerifyRequest. Default true.
+    /// Server: answer the first ClientHello with a HelloVerifyRequest, or HelloRetryRequest. Default true.
     pub(super) cookie: Option<At<bool>>,
     /// Cipher suites in order of preference, IANA names without `TLS_`.
     pub(super) suites: Option<Vec<At<String>>>,
@@ -295,7 +298,7 @@ macro_rules! selector_struct {
             pub(super) attempt: Option<Value<Ordinals>>,
             /// The nth datagram, from 1: of the flight's transmission if `flight` is given, else of the direction.
             pub(super) datagram: Option<Value<Number>>,
-            /// Has a record of this epoch: 0 or 1.
+            /// Has a record of this epoch: 0 or 1; in DTLS 1.3 0, 2 or 3.
             pub(super) epoch: Option<Value<Number>>,
             /// Sent at this instant of the run or later.
             pub(super) after_time: Option<Value<Time>>,

@@ -7,7 +7,7 @@ use super::error::{Error, Source};
 use super::file::{ChainKeys, Closer, EndpointKeys, File, TimerKeys, WorkloadKeys};
 use super::text::{At, Either, Time, Value};
 use super::{CredentialsSpec, EndpointSpec, Scenario, Workload, names};
-use crate::endpoint::Role;
+use crate::endpoint::{Dtls, Role};
 use crate::pki::{self, ChainShape};
 
 const FORMAT: u64 = 1;
@@ -25,6 +25,7 @@ const MESSAGE_SIZE_MAX: u32 = 16_384;
 pub(super) struct Facts {
     pub(super) seeds: (u64, u64),
     pub(super) duration: Duration,
+    pub(super) dtls: Dtls,
     pub(super) credentials: CredentialsSpec,
     pub(super) cookie: bool,
 }
@@ -53,10 +54,11 @@ impl Source<'_> {
         }
 
         let credentials = self.credentials(file)?;
-        let client = self.endpoint(&file.endpoints.both, &file.endpoints.client, Role::Client, &credentials)?;
-        let server = self.endpoint(&file.endpoints.both, &file.endpoints.server, Role::Server, &credentials)?;
+        let (keys, dtls) = (&file.endpoints, file.dtls);
+        let client = self.endpoint(&keys.both, &keys.client, Role::Client, dtls, &credentials)?;
+        let server = self.endpoint(&keys.both, &keys.server, Role::Server, dtls, &credentials)?;
         let network = self.network(&file.network)?;
-        let facts = Facts { seeds, duration, credentials: credentials.clone(), cookie: server.cookie };
+        let facts = Facts { seeds, duration, dtls, credentials: credentials.clone(), cookie: server.cookie };
         let faults = file.faults.iter().map(|step| self.fault(step, &facts)).collect::<Result<Vec<_>, _>>()?;
         let workload = self.workload(&file.workload)?;
         let expect = self.expectations(&file.expect, &facts, &network, &faults, &workload)?;
@@ -68,6 +70,7 @@ impl Source<'_> {
             clauses: file.clauses.iter().map(|clause| clause.value.trim().to_owned()).collect(),
             seeds,
             golden: file.golden,
+            dtls,
             credentials,
             client,
             server,
@@ -136,6 +139,7 @@ impl Source<'_> {
         both: &EndpointKeys,
         own: &EndpointKeys,
         role: Role,
+        dtls: Dtls,
         credentials: &CredentialsSpec,
     ) -> Result<EndpointSpec, Error> {
         let mtu = match own.mtu.as_ref().or(both.mtu.as_ref()) {
@@ -154,7 +158,7 @@ impl Source<'_> {
         }
         let suites = own.suites.as_ref().or(both.suites.as_ref());
         for suite in suites.into_iter().flatten() {
-            self.suite(suite, credentials)?;
+            self.suite(suite, dtls, credentials)?;
         }
         let timer = |pick: fn(&TimerKeys) -> Option<&Value<Time>>| {
             own.timer.as_ref().and_then(pick).or_else(|| both.timer.as_ref().and_then(pick))
@@ -183,14 +187,22 @@ impl Source<'_> {
         })
     }
 
-    fn suite(&self, suite: &At<String>, credentials: &CredentialsSpec) -> Result<(), Error> {
+    fn suite(&self, suite: &At<String>, dtls: Dtls, credentials: &CredentialsSpec) -> Result<(), Error> {
         let name = suite.value.as_str();
-        if !names::SUITES.contains(&name) {
+        let names: &[&str] = match dtls {
+            Dtls::V12 => &names::SUITES,
+            Dtls::V13 => &names::SUITES13,
+        };
+        if !names.contains(&name) {
             let help = match name.strip_prefix("TLS_") {
-                Some(rest) if names::SUITES.contains(&rest) => format!("leave out the prefix: `{rest}`"),
-                _ => names::suggest(name, &names::SUITES, "suites are"),
+                Some(rest) if names.contains(&rest) => format!("leave out the prefix: `{rest}`"),
+                _ => names::suggest(name, names, "suites are"),
             };
             return Err(self.error(suite, format!("there is no suite `{name}` here"), help));
+        }
+        if dtls == Dtls::V13 {
+            // Its suites go with any credentials.
+            return Ok(());
         }
         let (prefix, called) = match credentials {
             CredentialsSpec::Psk { ecdhe: false } => ("PSK_", "psk"),

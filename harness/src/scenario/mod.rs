@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::dissect::Message;
-use crate::endpoint::{Group, Role};
+use crate::endpoint::{Dtls, Group, Role};
 use crate::pki::ChainShape;
 use crate::time::SimTime;
 
@@ -81,6 +81,8 @@ pub struct Scenario {
     pub seeds: (u64, u64),
     /// Whether the ladder of the native pair is a reviewed golden.
     pub golden: bool,
+    /// The version both ends speak.
+    pub dtls: Dtls,
     /// How the ends authenticate.
     pub credentials: CredentialsSpec,
     /// The client.

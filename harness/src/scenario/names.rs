@@ -36,6 +36,15 @@ pub(super) const SUITES: [&str; 32] = [
     "PSK_WITH_NULL_SHA256",
 ];
 
+/// Cipher suites of DTLS 1.3.
+pub(super) const SUITES13: [&str; 5] = [
+    "AES_128_GCM_SHA256",
+    "AES_256_GCM_SHA384",
+    "CHACHA20_POLY1305_SHA256",
+    "AES_128_CCM_SHA256",
+    "AES_128_CCM_8_SHA256",
+];
+
 /// Alert descriptions of RFC 5246 §7.2 and of the extensions in use.
 pub(super) const ALERTS: [&str; 29] = [
     "close_notify",

@@ -8,7 +8,7 @@ use super::lower::Facts;
 use super::text::{At, Number, Place, Time, Value};
 use super::{Action, CredentialsSpec, Fault, Selector};
 use crate::dissect::Message;
-use crate::endpoint::Role;
+use crate::endpoint::{Dtls, Role};
 use crate::time::SimTime;
 
 /// Longest time that a fault may hold a datagram.
@@ -18,7 +18,7 @@ const COPIES_MAX: u64 = 16;
 impl Source<'_> {
     pub(super) fn fault(&self, step: &At<FaultStep>, facts: &Facts) -> Result<Fault, Error> {
         let hit = |picks, place: &dyn Fn() -> Place, action, times: Option<&Value<Number>>, optional: Option<bool>| {
-            let select = self.selector(picks)?;
+            let select = self.selector(picks, facts.dtls)?;
             self.can_match(picks, &select, facts)?;
             if select == Selector::default() && times.is_none() {
                 let help = "say which datagrams, for example `{flight: 4, attempt: 1}`, or how many: `{times: 3}`";
@@ -103,7 +103,7 @@ impl Source<'_> {
     }
 
     /// The selector, if its parts agree with each other.
-    pub(super) fn selector(&self, picks: Picks<'_>) -> Result<Selector, Error> {
+    pub(super) fn selector(&self, picks: Picks<'_>, dtls: Dtls) -> Result<Selector, Error> {
         let select = Selector {
             from: picks.from.map(|from| from.value),
             flight: picks.flight.map(|flight| self.flight(flight)).transpose()?,
@@ -121,9 +121,13 @@ impl Source<'_> {
             epoch: match picks.epoch {
                 None => None,
                 Some(at) => Some(match self.read(at)? {
-                    epoch @ (0 | 1) => epoch as u16,
+                    epoch @ (0 | 1) if dtls == Dtls::V12 => epoch as u16,
+                    epoch @ (0 | 2 | 3) if dtls == Dtls::V13 => epoch as u16,
                     epoch => {
-                        let help = "DTLS 1.2 without renegotiation has epoch 0, and 1 after ChangeCipherSpec";
+                        let help = match dtls {
+                            Dtls::V12 => "DTLS 1.2 without renegotiation has epoch 0, and 1 after ChangeCipherSpec",
+                            Dtls::V13 => "DTLS 1.3 has epoch 0, 2 for the handshake and 3 for application data",
+                        };
                         return Err(self.error(at, format!("no record has epoch {epoch}"), help));
                     }
                 }),
@@ -131,11 +135,11 @@ impl Source<'_> {
             after: self.read_option(picks.after)?.map(|after| SimTime::ZERO + after),
             before: self.read_option(picks.before)?.map(|before| SimTime::ZERO + before),
         };
-        self.consistent(picks, &select)?;
+        self.consistent(picks, &select, dtls)?;
         Ok(select)
     }
 
-    fn consistent(&self, picks: Picks<'_>, select: &Selector) -> Result<(), Error> {
+    fn consistent(&self, picks: Picks<'_>, select: &Selector, dtls: Dtls) -> Result<(), Error> {
         if let (Some(at), None) = (picks.fragment, select.message) {
             let help = "say of which message, for example `message: certificate`";
             return Err(self.error(at, "`fragment` without `message`", help));
@@ -151,12 +155,12 @@ impl Source<'_> {
             return Err(self.error(at, "this window of time is empty", help));
         }
         if let (Some(at), Some(message)) = (picks.message, select.message) {
-            let places = places(message);
+            let places = places(message, dtls);
             let fits = |&&(role, flight): &&(Role, Option<u8>)| {
                 select.from.is_none_or(|from| from == role) && (select.flight.is_none() || select.flight == flight)
             };
             if !places.iter().any(|place| fits(&place)) {
-                return Err(self.error(at, format!("no such datagram carries {message}"), sent_in(message)));
+                return Err(self.error(at, format!("no such datagram carries {message}"), sent_in(message, dtls)));
             }
         }
         if let (Some(at), Some(from), Some(flight)) = (picks.flight, select.from, select.flight)
@@ -167,6 +171,7 @@ impl Source<'_> {
         }
         // Finished is the only message under the new keys (RFC 6347 §4.1: ChangeCipherSpec itself is not).
         let (lowest, highest) = match (select.message, select.flight) {
+            (message, flight) if dtls == Dtls::V13 => epochs13(message, flight),
             (Some(Message::Finished), _) => (1, 1),
             (Some(Message::NewSessionTicket), _) | (Some(Message::ChangeCipherSpec), _) => (0, 0),
             (Some(_), _) | (None, Some(1..=4)) => (0, 0),
@@ -195,10 +200,20 @@ impl Source<'_> {
             let help = "without a cookie the handshake has flights 1, 4, 5 and 6";
             return Err(self.error(at, format!("there is no flight {flight} in this scenario"), help));
         }
+        if let (Some(at), Some(6), Dtls::V13) = (picks.flight, select.flight, facts.dtls) {
+            let help = "in DTLS 1.3 an ACK answers flight 5, and ACKs belong to no flight";
+            return Err(self.error(at, "there is no flight 6 in this scenario", help));
+        }
         let Some((at, message)) = picks.message.map(|at| (at, at.value)) else { return Ok(()) };
         let psk = matches!(facts.credentials, CredentialsSpec::Psk { .. });
         let why = match message {
-            Message::HelloVerifyRequest if !facts.cookie => "`cookie: false` leaves it out",
+            Message::HelloVerifyRequest | Message::HelloRetryRequest if !facts.cookie => {
+                "`cookie: false` leaves it out"
+            }
+            Message::CertificateVerify if facts.dtls == Dtls::V13 && select.from != Some(Role::Client) && !psk => {
+                return Ok(());
+            }
+            Message::CertificateVerify if psk => "a pre-shared key needs no certificate",
             Message::Certificate if psk => "a pre-shared key needs no certificate",
             Message::Certificate if select.from == Some(Role::Client) || select.flight == Some(5) => {
                 "clients have no certificate here"
@@ -206,6 +221,7 @@ impl Source<'_> {
             Message::CertificateRequest | Message::CertificateVerify => "clients have no certificate here",
             Message::HelloRequest => "nobody renegotiates here",
             Message::NewSessionTicket => "nobody resumes here",
+            Message::KeyUpdate => "nobody updates keys here",
             _ => return Ok(()),
         };
         Err(self.error(at, format!("{message} is not sent in this scenario"), why))
@@ -217,10 +233,47 @@ fn sender(flight: u8) -> Role {
     if flight % 2 == 1 { Role::Client } else { Role::Server }
 }
 
-/// Who may send a message, and in which flight (RFC 6347 §4.2.4, figure 1).
-fn places(message: Message) -> &'static [(Role, Option<u8>)] {
+/// Lowest and highest epoch of a message or flight of DTLS 1.3 (RFC 9147 §6.1).
+fn epochs13(message: Option<Message>, flight: Option<u8>) -> (u16, u16) {
+    match (message, flight) {
+        (Some(Message::ClientHello | Message::HelloRetryRequest | Message::ServerHello), _) => (0, 0),
+        (Some(Message::NewSessionTicket | Message::KeyUpdate), _) => (3, 3),
+        (Some(_), _) | (None, Some(5)) => (2, 2),
+        (None, Some(1..=3)) => (0, 0),
+        (None, Some(4)) => (0, 2),
+        _ => (0, 3),
+    }
+}
+
+/// Who may send a message of DTLS 1.3, and in which flight (RFC 9147 §5.7, figures 6 and 7).
+fn places13(message: Message) -> &'static [(Role, Option<u8>)] {
     use Role::{Client, Server};
     match message {
+        Message::ClientHello => &[(Client, Some(1)), (Client, Some(3))],
+        Message::HelloRetryRequest => &[(Server, Some(2))],
+        Message::ServerHello | Message::EncryptedExtensions | Message::CertificateRequest => &[(Server, Some(4))],
+        Message::Certificate | Message::CertificateVerify | Message::Finished => {
+            &[(Server, Some(4)), (Client, Some(5))]
+        }
+        Message::NewSessionTicket => &[(Server, None)],
+        Message::KeyUpdate => &[(Client, None), (Server, None)],
+        Message::HelloRequest
+        | Message::HelloVerifyRequest
+        | Message::ServerKeyExchange
+        | Message::ServerHelloDone
+        | Message::ClientKeyExchange
+        | Message::ChangeCipherSpec => &[],
+    }
+}
+
+/// Who may send a message, and in which flight (RFC 6347 §4.2.4, figure 1).
+fn places(message: Message, dtls: Dtls) -> &'static [(Role, Option<u8>)] {
+    use Role::{Client, Server};
+    if dtls == Dtls::V13 {
+        return places13(message);
+    }
+    match message {
+        Message::HelloRetryRequest | Message::EncryptedExtensions | Message::KeyUpdate => &[],
         Message::HelloRequest => &[(Server, None)],
         Message::ClientHello => &[(Client, Some(1)), (Client, Some(3))],
         Message::HelloVerifyRequest => &[(Server, Some(2))],
@@ -234,8 +287,11 @@ fn places(message: Message) -> &'static [(Role, Option<u8>)] {
     }
 }
 
-fn sent_in(message: Message) -> String {
-    let places: Vec<_> = places(message)
+fn sent_in(message: Message, dtls: Dtls) -> String {
+    if places(message, dtls).is_empty() {
+        return format!("{dtls} has no {message}");
+    }
+    let places: Vec<_> = places(message, dtls)
         .iter()
         .map(|(role, flight)| match flight {
             Some(flight) => format!("by the {role} in flight {flight}"),

@@ -224,3 +224,27 @@ fn errors_show_file_place_and_mend() {
         assert!(shown.contains(part), "{part} in\n{shown}");
     }
 }
+
+#[test]
+fn a_scenario_of_dtls_1_3_has_its_own_suites_messages_and_epochs() {
+    let good = |rest: &str| parse(&format!("{SHORT}{rest}")).map(|scenario| scenario.dtls);
+    for dtls in ["dtls: '1.3'\n", "dtls: 1.3\n"] {
+        assert_eq!(good(dtls).unwrap(), Dtls::V13);
+    }
+    assert_eq!(good("").unwrap(), Dtls::V12);
+    let said = |rest: &str| parse(&format!("{SHORT}dtls: '1.3'\n{rest}\n")).unwrap_err().to_string();
+    for (rest, part) in [
+        ("endpoints: {both: {suites: [PSK_WITH_AES_128_CCM_8]}}", "no suite"),
+        ("faults: [drop: {message: change_cipher_spec}]", "no such datagram"),
+        ("faults: [drop: {message: key_update}]", "not sent"),
+        ("faults: [drop: {flight: 6}]", "no flight 6"),
+        ("faults: [drop: {epoch: 1}]", "no record has epoch 1"),
+        ("faults: [drop: {message: finished, epoch: 0}]", "never in epoch 0"),
+    ] {
+        assert!(said(rest).contains(part), "{rest}: {}", said(rest));
+    }
+    assert!(good("dtls: '1.3'\nfaults: [drop: {message: encrypted_extensions, epoch: 2}]\n").is_ok());
+    assert!(good("dtls: '1.3'\nendpoints: {both: {suites: [AES_128_GCM_SHA256]}}\n").is_ok());
+    let whole = SHORT.replace("handshake: completes", "whole-flight: {flight: 4}");
+    assert!(parse(&format!("{whole}dtls: '1.3'\n")).unwrap_err().to_string().contains("not acknowledged"));
+}

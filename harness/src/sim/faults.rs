@@ -133,7 +133,7 @@ fn carries(select: &Selector, message: Message, record: &Record) -> bool {
         Body::Sealed { attempt } => {
             message == Message::Finished && record.content_type == HANDSHAKE && record.epoch > 0 && whole(*attempt)
         }
-        Body::Alert { .. } | Body::ApplicationData(_) | Body::Malformed(_) => false,
+        Body::Alert { .. } | Body::ApplicationData(_) | Body::Ack(_) | Body::Malformed(_) => false,
     }
 }
 

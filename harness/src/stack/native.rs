@@ -5,7 +5,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, OnceLock};
 
-use dtls_impl::config::{CertifiedKey, ClientCredentials, Common, Cookies, Psk, ServerCredentials, UnknownIdentity};
+use dtls_impl::config::{
+    CertifiedKey, ClientCredentials, Common, Cookies, Psk, ServerCredentials, UnknownIdentity, Versions,
+};
 use dtls_impl::config::{MTU_MAX, MTU_MIN};
 use dtls_impl::crypto::{self, CryptoProvider, Secret};
 use dtls_impl::pki::ServerVerifier;
@@ -18,7 +20,7 @@ use rustls_pki_types::DnsName;
 use super::last::Last;
 use super::options::suites_missing;
 use super::{Determinism, Stack};
-use crate::endpoint::{Credentials, Endpoint, EndpointConfig, EndpointEvent, Group, Role};
+use crate::endpoint::{Credentials, Dtls, Endpoint, EndpointConfig, EndpointEvent, Group, Role};
 use crate::pki::Identity;
 use crate::time::SimTime;
 
@@ -52,7 +54,11 @@ impl Stack for Native {
     }
 
     fn about(&self) -> &'static str {
-        if self.0.is_some() { "dtls-impl with one rule broken on purpose" } else { "our own dtls-impl, DTLS 1.2" }
+        if self.0.is_some() {
+            "dtls-impl with one rule broken on purpose"
+        } else {
+            "our own dtls-impl, DTLS 1.2 and 1.3"
+        }
     }
 
     fn determinism(&self) -> Determinism {
@@ -63,6 +69,12 @@ impl Stack for Native {
         if !(MTU_MIN..=MTU_MAX).contains(&usize::from(config.mtu)) {
             return Some(format!("takes an MTU from {MTU_MIN} to {MTU_MAX}"));
         }
+        if self.0.is_some() && config.dtls == Dtls::V13 {
+            return Some("breaks a rule of DTLS 1.2".to_owned());
+        }
+        if matches!((config.dtls, &config.credentials), (Dtls::V13, Credentials::Psk { ecdhe: false, .. })) {
+            return Some("adds ECDHE to every pre-shared key in DTLS 1.3".to_owned());
+        }
         if config.role == Role::Client && server_name(config).is_err() {
             return Some(format!("takes a DNS name as server name, which {:?} is not", config.server_name));
         }
@@ -71,7 +83,11 @@ impl Stack for Native {
             Err(reason) => return Some(reason),
         };
         let defaults = defaults.common_mut();
-        let offered: Vec<String> = defaults.cipher_suites.iter().map(|suite| suite_name(*suite)).collect();
+        let suites = match config.dtls {
+            Dtls::V12 => &defaults.cipher_suites,
+            Dtls::V13 => &defaults.cipher_suites13,
+        };
+        let offered: Vec<String> = suites.iter().map(|suite| suite_name(*suite)).collect();
         if let Some(reason) = suites_missing(&config.suites, &offered) {
             return Some(reason);
         }
@@ -161,9 +177,16 @@ fn apply(config: &EndpointConfig, mutation: Option<Mutation>, common: &mut Commo
     common.mtu = usize::from(config.mtu);
     common.key_log = true;
     common.mutation = mutation;
+    let suites = match config.dtls {
+        Dtls::V12 => &mut common.cipher_suites,
+        Dtls::V13 => {
+            common.versions = Versions::Dtls13;
+            &mut common.cipher_suites13
+        }
+    };
     if !config.suites.is_empty() {
-        let suites = config.suites.iter().filter_map(|name| CipherSuite::from_name(&format!("TLS_{name}")));
-        common.cipher_suites = suites.collect();
+        let named = config.suites.iter().filter_map(|name| CipherSuite::from_name(&format!("TLS_{name}")));
+        *suites = named.collect();
     }
     if !config.groups.is_empty() {
         let groups = config.groups.iter().map(|group| match group {

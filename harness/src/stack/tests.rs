@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::*;
-use crate::endpoint::{Credentials, EndpointEvent, Group, Role};
+use crate::endpoint::{Credentials, Dtls, EndpointEvent, Group, Role};
 use crate::pki::{self, ChainShape};
 use crate::time::SimTime;
 
@@ -20,6 +20,7 @@ fn config(role: Role, credentials: &Credentials) -> EndpointConfig {
     let (local, peer) = if role == Role::Client { (address(1), address(2)) } else { (address(2), address(1)) };
     EndpointConfig {
         role,
+        dtls: Dtls::V12,
         local,
         peer,
         credentials: credentials.clone(),

@@ -1,4 +1,4 @@
-//! Adapter for the crate `dimpl`, in DTLS 1.2 mode on its RustCrypto provider.
+//! Adapter for the crate `dimpl`, in one of its modes for DTLS 1.2 or 1.3, on its RustCrypto provider.
 //!
 //! The crate takes a seed for its generator; ephemeral keys come through [`provider`], the date in its hellos through
 //! [`date`]; its ECDSA signatures are those of RFC 6979. So runs are the same to the byte.
@@ -10,14 +10,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::dimpl::crypto::{Dtls12CipherSuite, NamedGroup};
+use ::dimpl::crypto::{Dtls12CipherSuite, Dtls13CipherSuite, NamedGroup};
 use ::dimpl::{Config, ConfigBuilder, Dtls, DtlsCertificate, Output, PskResolver};
 use p256::pkcs8::EncodePrivateKey;
 
 use super::clock::Base;
 use super::options::{Family, suites_missing, timer_max_refused};
 use super::{Determinism, Stack};
-use crate::endpoint::{Credentials, Endpoint, EndpointConfig, EndpointEvent, Group, Role};
+use crate::endpoint::{Credentials, Dtls as Version, Endpoint, EndpointConfig, EndpointEvent, Group, Role};
 use crate::pki::{Identity, KeyKind};
 use crate::time::SimTime;
 use provider::Host;
@@ -31,6 +31,12 @@ const SUITES: [(&str, Dtls12CipherSuite); 4] = [
     ("ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", Dtls12CipherSuite::ECDHE_ECDSA_AES256_GCM_SHA384),
     ("ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", Dtls12CipherSuite::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256),
     ("PSK_WITH_AES_128_CCM_8", Dtls12CipherSuite::PSK_AES128_CCM_8),
+];
+/// Those of DTLS 1.3.
+const SUITES13: [(&str, Dtls13CipherSuite); 3] = [
+    ("AES_128_GCM_SHA256", Dtls13CipherSuite::AES_128_GCM_SHA256),
+    ("AES_256_GCM_SHA384", Dtls13CipherSuite::AES_256_GCM_SHA384),
+    ("CHACHA20_POLY1305_SHA256", Dtls13CipherSuite::CHACHA20_POLY1305_SHA256),
 ];
 /// Smallest MTU the crate takes.
 const MTU_MIN: u16 = 64;
@@ -58,7 +64,7 @@ impl Stack for Dimpl {
     }
 
     fn about(&self) -> &'static str {
-        "dimpl of the str0m project, DTLS 1.2 mode, on RustCrypto"
+        "dimpl of the str0m project, DTLS 1.2 and 1.3, on RustCrypto"
     }
 
     fn determinism(&self) -> Determinism {
@@ -67,6 +73,9 @@ impl Stack for Dimpl {
 
     fn unsupported(&self, config: &EndpointConfig) -> Option<String> {
         let family = Family::of(&config.credentials);
+        if config.dtls == Version::V13 && family != Family::Certificate {
+            return Some("has no pre-shared keys in DTLS 1.3".to_owned());
+        }
         if family == Family::EcdhePsk {
             return Some("has no ECDHE_PSK cipher suite".to_owned());
         }
@@ -78,7 +87,10 @@ impl Stack for Dimpl {
                 return Some("knows ECDSA signatures only".to_owned());
             }
         }
-        let suites: Vec<&str> = SUITES.map(|(name, _)| name).into_iter().filter(|name| family.has(name)).collect();
+        let suites: Vec<&str> = match config.dtls {
+            Version::V12 => SUITES.map(|(name, _)| name).into_iter().filter(|name| family.has(name)).collect(),
+            Version::V13 => SUITES13.map(|(name, _)| name).to_vec(),
+        };
         if let Some(reason) = suites_missing(&config.suites, &suites) {
             return Some(reason);
         }
@@ -115,6 +127,7 @@ impl Stack for Dimpl {
             }
         };
         let mut dtls = host.run(|| match certificate {
+            Some(certificate) if config.dtls == Version::V13 => Dtls::new_13(built, certificate, start),
             Some(certificate) => Dtls::new_12(built, certificate, start),
             None => Dtls::new_12_psk(built, start),
         });
@@ -129,6 +142,7 @@ impl Stack for Dimpl {
             dtls,
             host,
             base,
+            is_client: waiting,
             waiting,
             expected,
             buffer: vec![0; BUFFER],
@@ -153,7 +167,14 @@ const QUEUE_MAX: usize = 96;
 fn config_builder(config: &EndpointConfig) -> ConfigBuilder {
     let family = Family::of(&config.credentials);
     let chosen = |name: &str| config.suites.is_empty() || config.suites.iter().any(|suite| suite == name);
-    let suites = SUITES.into_iter().filter(|(name, _)| family.has(name) && chosen(name));
+    let (mut suites, mut suites13) = (vec![], vec![]);
+    match config.dtls {
+        Version::V12 => {
+            let usable = SUITES.into_iter().filter(|(name, _)| family.has(name) && chosen(name));
+            suites.extend(usable.map(|(_, suite)| suite));
+        }
+        Version::V13 => suites13.extend(SUITES13.into_iter().filter(|(name, _)| chosen(name)).map(|(_, suite)| suite)),
+    }
     let mut builder = Config::builder()
         .mtu(usize::from(config.mtu))
         .max_queue_rx(QUEUE_MAX)
@@ -161,8 +182,8 @@ fn config_builder(config: &EndpointConfig) -> ConfigBuilder {
         .use_server_cookie(config.cookie)
         .require_client_certificate(false)
         .flight_start_rto(config.timer_initial.unwrap_or(TIMER_DEFAULT))
-        .dtls12_cipher_suites(&suites.map(|(_, suite)| suite).collect::<Vec<_>>())
-        .dtls13_cipher_suites(&[]);
+        .dtls12_cipher_suites(&suites)
+        .dtls13_cipher_suites(&suites13);
     if !config.groups.is_empty() {
         let groups = config.groups.iter().map(|group| match group {
             Group::X25519 => NamedGroup::X25519,
@@ -225,6 +246,7 @@ struct DimplEndpoint {
     dtls: Dtls,
     host: Host,
     base: Base,
+    is_client: bool,
     /// A client that has not started: its first timeout call would start it.
     waiting: bool,
     expected: Option<Expected>,
@@ -253,7 +275,11 @@ impl DimplEndpoint {
             let (dtls, buffer) = (&mut self.dtls, &mut self.buffer);
             let needed = match self.host.run(|| dtls.poll_output(buffer)) {
                 Output::Packet(packet) => {
-                    self.transmits.push_back(packet.to_vec());
+                    let packet = packet.to_vec();
+                    if self.is_client {
+                        self.host.note_client_datagram(&packet);
+                    }
+                    self.transmits.push_back(packet);
                     continue;
                 }
                 Output::BufferTooSmall { needed } => needed,
@@ -318,6 +344,9 @@ impl Endpoint for DimplEndpoint {
     fn handle_datagram(&mut self, now: SimTime, datagram: &[u8]) {
         if self.ended || self.waiting {
             return;
+        }
+        if !self.is_client {
+            self.host.note_client_datagram(datagram);
         }
         // The crate learns the time by this call only, and asks for it before each datagram.
         let at = self.base.instant(now);

@@ -24,6 +24,8 @@ thread_local! {
 struct State {
     entropy: ChaCha20Rng,
     key_log: Vec<String>,
+    /// The client's, once its ClientHello was seen.
+    client_random: Option<[u8; 32]>,
     /// A configuration is being built, with a provider that has been proven before.
     proven: bool,
 }
@@ -34,7 +36,8 @@ pub(super) struct Host(Option<State>);
 impl Host {
     /// A host with its own entropy.
     pub(super) fn new(entropy: [u8; 32]) -> Self {
-        Self(Some(State { entropy: ChaCha20Rng::from_seed(entropy), key_log: Vec::new(), proven: false }))
+        let entropy = ChaCha20Rng::from_seed(entropy);
+        Self(Some(State { entropy, key_log: Vec::new(), client_random: None, proven: false }))
     }
 
     /// Runs `call` with this host's entropy. If it panics the entropy is lost, and later key exchanges fail.
@@ -49,6 +52,13 @@ impl Host {
     /// A seed for the stack's own generator.
     pub(super) fn seed(&mut self) -> u64 {
         self.0.as_mut().map_or(0, |state| state.entropy.next_u64())
+    }
+
+    /// Takes a datagram of the client, which may show the random that key log lines begin with.
+    pub(super) fn note_client_datagram(&mut self, datagram: &[u8]) {
+        if let (Some(state), Some(random)) = (&mut self.0, key_log::client_random(datagram)) {
+            state.client_random = Some(random);
+        }
     }
 
     /// Key log lines overheard since the last call.
@@ -157,7 +167,13 @@ impl HmacProvider for OverheardHmac {
         if let Some(line) = key_log::line(key, data) {
             RUNNING.with_borrow_mut(|running| running.iter_mut().for_each(|state| state.key_log.push(line.clone())));
         }
-        rust_crypto::default_provider().hmac_provider.hmac(hash, key, data, out)
+        let len = rust_crypto::default_provider().hmac_provider.hmac(hash, key, data, out)?;
+        RUNNING.with_borrow_mut(|running| {
+            let Some(state) = running else { return };
+            let (Some(random), Some(secret)) = (state.client_random, out.get(..len)) else { return };
+            state.key_log.extend(key_log::traffic_line(&random, data, secret));
+        });
+        Ok(len)
     }
 }
 

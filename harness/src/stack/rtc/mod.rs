@@ -28,7 +28,7 @@ use super::clock::Base;
 use super::last::Last;
 use super::options::{Family, suites_missing, timer_max_refused};
 use super::{Determinism, Stack};
-use crate::endpoint::{Credentials, Endpoint, EndpointConfig, EndpointEvent, Group, Role};
+use crate::endpoint::{Credentials, Dtls, Endpoint, EndpointConfig, EndpointEvent, Group, Role};
 use crate::pki::{Identity, KeyKind};
 use crate::time::SimTime;
 use provider::{KeyLog, Provider};
@@ -74,6 +74,9 @@ impl Stack for RtcDtls {
     }
 
     fn unsupported(&self, config: &EndpointConfig) -> Option<String> {
+        if config.dtls != Dtls::V12 {
+            return Some(format!("does not speak {}", config.dtls));
+        }
         if config.role == Role::Server && !config.cookie {
             return Some("its server always sends a HelloVerifyRequest".to_owned());
         }
