@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use conformance::{root, scenario_files};
 use windtunnel::dissect::{Body, Dissected};
+use windtunnel::endpoint::Dtls;
 use windtunnel::output::capture::{Addresses, Source, View, pcapng};
 use windtunnel::output::row::Verdict;
 use windtunnel::plan;
@@ -47,7 +48,9 @@ fn tshark_is_there() -> bool {
 /// would share their random, by which tshark looks up secrets.
 fn flights() -> Vec<Flight> {
     let load = |file: &std::path::PathBuf| Arc::new(scenario::load(file).expect("checked by the tests of scenarios"));
-    let scenarios: Vec<_> = scenario_files(&root().join("scenarios")).iter().map(load).collect();
+    let scenarios = scenario_files(&root().join("scenarios"));
+    // DTLS 1.3 is left out: tshark 4.0 takes its unified header for data of unknown kind.
+    let scenarios: Vec<_> = scenarios.iter().map(load).filter(|scenario| scenario.dtls == Dtls::V12).collect();
     let stacks = stack::registry();
     let mut plans = run::plans(&scenarios, &stacks, &stacks, Some((0, 0)));
     for (seed, plan) in (1..).zip(&mut plans) {
