@@ -139,3 +139,34 @@ fn the_unified_header_is_none_before_a_server_chose_it() {
     let read = dissector.datagram(Role::Client, &sealed(2, 0, 22, &[0; 40]));
     assert!(read.records.iter().all(|record| !record.is_unified()));
 }
+
+#[test]
+fn a_finished_sent_again_is_spurious_unless_an_ack_was_lost() {
+    use crate::observe::observe;
+    use crate::observe::testing::Story;
+
+    for lost in [false, true] {
+        let mut tale = Story::default();
+        for (label, role) in [("CLIENT", Role::Client), ("SERVER", Role::Server)] {
+            let hexadecimal = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+            for (name, secret) in [("HANDSHAKE_TRAFFIC_SECRET", HANDSHAKE), ("TRAFFIC_SECRET_0", APPLICATION)] {
+                let line = format!("{label}_{name} {} {}", hexadecimal(&CLIENT_RANDOM), hexadecimal(&secret));
+                tale.report(role, crate::endpoint::EndpointEvent::KeyLog(line));
+            }
+        }
+        for (nth, (from, _, bytes)) in (0u64..).zip(story().into_iter().take(6)) {
+            tale.at(25 * nth);
+            if lost && nth == 5 {
+                tale.lose(from, &bytes);
+            } else {
+                tale.send(from, &bytes);
+            }
+        }
+        tale.at(1100).send(Role::Client, &sealed(2, 1, 22, &Msg::new(20, 2, &[0; 32]).whole()));
+        let seen = observe(&tale.trace());
+        let again: Vec<bool> = seen.transmissions(5).skip(1).map(|transmission| transmission.spurious).collect();
+        assert_eq!(again, [!lost]);
+        // The ACK is sent at 125 ms and takes 25 ms.
+        assert_eq!(seen.confirmed13(), (!lost).then_some(crate::observe::testing::ms(150)));
+    }
+}
