@@ -186,8 +186,9 @@ fn verdict(plan: &Plan, failures: &[Failure], findings: &[Finding]) -> (Verdict,
     }
     let finding_of = |failure: &Failure| {
         // Whoever shows the symptom: the finding says who is at fault.
-        let roles = Role::BOTH.into_iter();
-        roles.into_iter().find_map(|role| findings.iter().find(|finding| speaks_of(finding, plan, role, failure.id)))
+        Role::BOTH
+            .into_iter()
+            .find_map(|role| findings.iter().find(|finding| speaks_of(finding, plan, role, failure.id)))
     };
     match failures.iter().map(finding_of).collect::<Option<Vec<_>>>() {
         Some(known) => {

@@ -203,6 +203,22 @@ findings:
     }
 
     #[test]
+    fn an_entry_speaks_of_each_scenario_and_peer_it_names_and_of_what_fails_in_their_wake() {
+        let text = GOOD
+            .replace("[retransmission/*]", "[loss/a, loss/b]\n    peers: [x, y]")
+            .replace("id: whole-flight", "id: whole-flight\n    with: [echo]");
+        let findings = from_text(Path::new("findings.yaml"), &text).unwrap();
+        let named: Vec<_> = findings.iter().map(|one| (one.scenario.as_str(), one.peer.as_deref())).collect();
+        assert_eq!(named, [("loss/a", Some("x")), ("loss/a", Some("y")), ("loss/b", Some("x")), ("loss/b", Some("y"))]);
+        let matches = |peer, id| findings[0].matches("other", "0.9", Role::Server, "loss/a", peer, id);
+        assert!(matches("x", "whole-flight") && matches("x", "echo"));
+        assert!(!matches("x", "flights"), "not named under `with`");
+        assert!(!matches("y", "echo"), "another peer is another finding");
+        let none = GOOD.replace("[retransmission/*]", "[]");
+        assert!(from_text(Path::new("findings.yaml"), &none).unwrap_err().to_string().contains("names no scenario"));
+    }
+
+    #[test]
     fn bad_lists_are_refused_with_the_place() {
         let said = |from: &str, to: &str| {
             let error = from_text(Path::new("findings.yaml"), &GOOD.replace(from, to)).unwrap_err();
