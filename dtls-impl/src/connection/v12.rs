@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use rustls_pki_types::ServerName;
 
-use super::ends_association;
+use super::{ends_association, plain_message};
 use crate::config::{ClientConfig, Cookies, ServerConfig};
 use crate::entropy::{Entropy, Seed};
 use crate::error::{Error, Misuse};
@@ -25,8 +25,8 @@ use crate::mutation::Mutation;
 use crate::time::Instant;
 use crate::wire::{
     Alert, AlertDescription, AlertLevel, ChangeCipherSpec, ClientHello, ClientHelloStart, ContentType, Fragment,
-    Fragments, HandshakeHeader, HandshakeType, HelloVerifyRequest, PLAINTEXT_LEN_MAX, ProtocolVersion, Reader, Record,
-    RecordHeader, Records, Writer, body_of,
+    Fragments, HandshakeType, HelloVerifyRequest, PLAINTEXT_LEN_MAX, ProtocolVersion, Reader, Record, RecordHeader,
+    Records, body_of,
 };
 
 /// Application data kept until Finished is verified: what can overtake it in one round trip of a small peer.
@@ -490,17 +490,10 @@ impl Connection12 {
     }
 }
 
-/// HelloVerifyRequest as one datagram. It copies the numbers of the ClientHello, so that the server need not count
-/// (RFC 6347 §4.2.1), and its version is 1.0 whatever comes later.
+/// HelloVerifyRequest as one datagram. Its version is 1.0 whatever comes later (RFC 6347 §4.2.1).
 fn hello_verify_request(hello: &RecordHeader, fragment: &Fragment<'_>, cookie: &[u8]) -> Vec<u8> {
     let body = body_of(|w| HelloVerifyRequest { server_version: ProtocolVersion::DTLS1_0, cookie }.emit(w));
-    let message_seq = fragment.header.message_seq;
-    let header = HandshakeHeader::whole(HandshakeType::HELLO_VERIFY_REQUEST, message_seq, body.len() as u32);
-    let plaintext = body_of(|w| Fragment { header, body: &body }.emit(w));
-    let header = RecordHeader { version: ProtocolVersion::DTLS1_2, ..*hello };
-    let mut w = Writer::new();
-    Record { header, body: &plaintext }.emit(&mut w);
-    w.into_bytes()
+    plain_message(hello.seq, HandshakeType::HELLO_VERIFY_REQUEST, fragment.header.message_seq, &body)
 }
 
 #[cfg(test)]

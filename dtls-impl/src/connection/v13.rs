@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use rustls_pki_types::ServerName;
 
-use super::ends_association;
 use super::v12::Connection12;
+use super::{ends_association, plain_message};
 use crate::config::{ClientConfig, Cookies, ServerConfig};
 use crate::crypto::Secret;
 use crate::entropy::{Entropy, Seed};
@@ -28,9 +28,8 @@ use crate::record::epochs13::{EPOCH_APPLICATION, EPOCH_MAX, EPOCH_PLAIN, ReadErr
 use crate::record::protection13::PlainRecord;
 use crate::time::Instant;
 use crate::wire::{
-    Ack, Alert, AlertDescription, AlertLevel, AnyRecord, AnyRecords, ContentType, Fragment, Fragments, HandshakeHeader,
-    HandshakeType, KeyUpdate, NewSessionTicket, PLAINTEXT_LEN_MAX, ProtectedRecord, ProtocolVersion, Record,
-    RecordHeader, RecordNumber, Writer, body_of,
+    Ack, Alert, AlertDescription, AlertLevel, AnyRecord, AnyRecords, ContentType, Fragments, HandshakeType, KeyUpdate,
+    NewSessionTicket, PLAINTEXT_LEN_MAX, ProtectedRecord, Record, RecordNumber, body_of,
 };
 
 /// One end of one DTLS 1.3 association.
@@ -613,14 +612,4 @@ impl Connection13 {
         self.link.acks.clear();
         self.state = State::Ended;
     }
-}
-
-/// A message in one record in epoch 0, for a server that keeps no state. It copies the number of the ClientHello's
-/// record, so that the server need not count.
-fn plain_message(seq: u64, message_type: HandshakeType, message_seq: u16, body: &[u8]) -> Vec<u8> {
-    let header = HandshakeHeader::whole(message_type, message_seq, body.len() as u32);
-    let content = body_of(|w: &mut Writer| Fragment { header, body }.emit(w));
-    let header =
-        RecordHeader { content_type: ContentType::HANDSHAKE, version: ProtocolVersion::DTLS1_2, epoch: 0, seq };
-    body_of(|w: &mut Writer| Record { header, body: &content }.emit(w))
 }
