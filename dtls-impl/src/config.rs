@@ -13,6 +13,7 @@ use crate::mutation::Mutated;
 use crate::mutation::Mutation;
 use crate::pki::{self, ServerVerifier};
 use crate::suite::{self, KeyExchangeKind, SUITES, SUITES13, Suite, Suite13};
+use crate::time::Instant;
 use crate::wire::CipherSuite;
 
 /// Smallest MTU: room for the headers, the longest AEAD expansion and a useful piece of a message.
@@ -89,6 +90,9 @@ pub struct Common {
     pub mtu: usize,
     /// Retransmission timers.
     pub timers: Timers,
+    /// The date at [`Instant::ZERO`](crate::Instant::ZERO), in seconds since 1970: what certificates are checked for.
+    /// Default 0, at which no certificate is valid.
+    pub unix_time: u64,
     /// Whether the peer must support extended_master_secret. Default: it must.
     pub extended_master_secret: ExtendedMasterSecret,
     /// Whether secrets leave as [`Event::KeyLog`](crate::Event::KeyLog). Default: no.
@@ -109,11 +113,17 @@ impl Common {
             groups: vec![Group::X25519, Group::Secp256r1],
             mtu: 1200,
             timers: Timers::default(),
+            unix_time: 0,
             extended_master_secret: ExtendedMasterSecret::default(),
             key_log: false,
             #[cfg(feature = "mutation")]
             mutation: None,
         }
+    }
+
+    /// The date at `now`, in seconds since 1970.
+    pub(crate) const fn date(&self, now: Instant) -> u64 {
+        self.unix_time.saturating_add(now.as_nanos() / 1_000_000_000)
     }
 
     pub(crate) fn mutated(&self) -> Mutated {
@@ -182,8 +192,6 @@ pub enum ClientCredentials {
     Certificate {
         /// Knows the roots.
         verifier: Arc<ServerVerifier>,
-        /// Date for the check of validity, in seconds since 1970.
-        unix_time: u64,
     },
 }
 

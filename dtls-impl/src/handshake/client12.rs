@@ -26,6 +26,7 @@ use crate::link::FlightKind;
 use crate::mutation::Mutation;
 use crate::pki;
 use crate::suite::{KeyExchangeKind, Suite};
+use crate::time::Instant;
 use crate::wire::{
     COMPRESSION_NULL, Certificate, CertificateRequest, CipherSuite, ClientHello, ClientHelloStart, ClientKeyExchange,
     DOWNGRADE_TO_1_0, DOWNGRADE_TO_1_2, EcdhParams, Empty, Extension, Extensions, Finished, HandshakeType,
@@ -306,7 +307,7 @@ impl WaitCertificate {
     fn handle(mut self, message: &Message, cx: &mut Cx<'_>) -> Next {
         expect(message, HandshakeType::CERTIFICATE)?;
         let chain: Vec<_> = read(message, Certificate::parse)?.chain.into_iter().map(CertificateDer::from).collect();
-        let verified = VerifiedCertificate::verify(&chain, &self.server_name, cx.config)?;
+        let verified = VerifiedCertificate::verify(&chain, &self.server_name, cx.config, cx.link.now)?;
         self.negotiated.transcript.add_received(message);
         let state = WaitKeyExchange { certificate: Some(verified), negotiated: self.negotiated };
         Ok(Step::Next(State::WaitKeyExchange(state)))
@@ -318,11 +319,17 @@ impl WaitCertificate {
 struct VerifiedCertificate(CertificateDer<'static>);
 
 impl VerifiedCertificate {
-    fn verify(chain: &[CertificateDer<'_>], name: &ServerName<'_>, config: &ClientConfig) -> Result<Self, Error> {
-        let ClientCredentials::Certificate { verifier, unix_time } = &config.credentials else {
+    fn verify(
+        chain: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        config: &ClientConfig,
+        now: Instant,
+    ) -> Result<Self, Error> {
+        let ClientCredentials::Certificate { verifier } = &config.credentials else {
             return Err(Misuse::NoUsableSuite.into());
         };
-        verifier.verify_chain(chain, name, *unix_time, &*config.common.provider).map_err(Error::BadCertificate)?;
+        let common = &config.common;
+        verifier.verify_chain(chain, name, common.date(now), &*common.provider).map_err(Error::BadCertificate)?;
         let end_entity = chain.first().ok_or(Error::BadCertificate(pki::CertificateError::Empty))?;
         Ok(Self(end_entity.clone().into_owned()))
     }

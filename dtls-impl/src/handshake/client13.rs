@@ -28,6 +28,7 @@ use crate::mutation::Mutation;
 use crate::pki::{self, CertificateError};
 use crate::record::epochs13::{EPOCH_APPLICATION, EPOCH_HANDSHAKE};
 use crate::suite::{Suite, Suite13};
+use crate::time::Instant;
 use crate::wire::{
     COMPRESSION_NULL, Certificate13, CertificateRequest13, CertificateVerify, CipherSuite, ClientHello,
     ClientHelloStart, EncryptedExtensions, Extension, ExtensionType, Extensions, Finished13, HandshakeType, KeyShare,
@@ -407,7 +408,7 @@ impl WaitCertificate {
             return Err(PeerMisbehaved::UnsolicitedExtension.into());
         }
         let chain: Vec<_> = certificate.entries.iter().map(|entry| CertificateDer::from(entry.certificate)).collect();
-        let end_entity = self.verify(&chain, cx.config)?;
+        let end_entity = self.verify(&chain, cx.config, cx.link.now)?;
         self.negotiated.transcript.add_received(message);
         Ok(Step::Next(State::WaitCertificateVerify(WaitCertificateVerify {
             end_entity,
@@ -416,12 +417,19 @@ impl WaitCertificate {
         })))
     }
 
-    fn verify(&self, chain: &[CertificateDer<'_>], config: &ClientConfig) -> Result<VerifiedCertificate, Error> {
-        let ClientCredentials::Certificate { verifier, unix_time } = &config.credentials else {
+    fn verify(
+        &self,
+        chain: &[CertificateDer<'_>],
+        config: &ClientConfig,
+        now: Instant,
+    ) -> Result<VerifiedCertificate, Error> {
+        let ClientCredentials::Certificate { verifier } = &config.credentials else {
             return Err(Misuse::NoUsableSuite.into());
         };
-        let provider = &*config.common.provider;
-        verifier.verify_chain(chain, &self.server_name, *unix_time, provider).map_err(Error::BadCertificate)?;
+        let common = &config.common;
+        verifier
+            .verify_chain(chain, &self.server_name, common.date(now), &*common.provider)
+            .map_err(Error::BadCertificate)?;
         let end_entity = chain.first().ok_or(Error::BadCertificate(CertificateError::Empty))?;
         Ok(VerifiedCertificate(end_entity.clone().into_owned()))
     }

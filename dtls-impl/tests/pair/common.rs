@@ -341,9 +341,13 @@ pub(crate) fn identity(key: Key, padding: usize) -> Identity {
 pub(crate) fn certificates(key: Key, padding: usize) -> (ClientConfig, ServerConfig) {
     let Identity { root, leaf, key } = identity(key, padding);
     let verifier = Arc::new(ServerVerifier::new(vec![root]).unwrap());
-    let client = ClientCredentials::Certificate { verifier, unix_time: DATE };
+    let client = ClientCredentials::Certificate { verifier };
     let provider = rustcrypto::provider();
     let certified = CertifiedKey::new(&*provider, vec![leaf], &key).unwrap();
     let server = ServerCredentials::Certificate(certified);
-    (ClientConfig::new(provider.clone(), client), ServerConfig::new(provider, server, cookies()))
+    let (mut client, mut server) =
+        (ClientConfig::new(provider.clone(), client), ServerConfig::new(provider, server, cookies()));
+    client.common.unix_time = DATE;
+    server.common.unix_time = DATE;
+    (client, server)
 }

@@ -225,9 +225,10 @@ fn their_config_builder(cookie: bool) -> ConfigBuilder {
 
 fn native_client(identity: &Identity, edit: impl FnOnce(&mut ClientConfig)) -> Connection {
     let verifier = Arc::new(ServerVerifier::new(vec![identity.root.clone()]).unwrap());
-    let credentials = ClientCredentials::Certificate { verifier, unix_time: DATE };
+    let credentials = ClientCredentials::Certificate { verifier };
     let mut config = ClientConfig::new(rustcrypto::provider(), credentials);
     config.common.versions = Versions::Dtls13;
+    config.common.unix_time = DATE;
     edit(&mut config);
     Connection::client(Arc::new(config), Some(NAME), Seed([1; 32]), Instant::ZERO).unwrap()
 }
@@ -237,6 +238,7 @@ fn native_server(identity: &Identity, edit: impl FnOnce(&mut ServerConfig)) -> C
     let certified = CertifiedKey::new(&*provider, vec![identity.leaf.clone()], &identity.key).unwrap();
     let mut config = ServerConfig::new(provider, ServerCredentials::Certificate(certified), cookies());
     config.common.versions = Versions::Dtls13;
+    config.common.unix_time = DATE;
     edit(&mut config);
     Connection::server(Arc::new(config), b"client", Seed([2; 32]), Instant::ZERO).unwrap()
 }

@@ -169,8 +169,7 @@ fn a_certificate_is_checked_for_name_date_and_root() {
     let (client, server) = certificates(Key::P256, 0);
     let with_date = |unix_time| {
         let mut client = client.clone();
-        let ClientCredentials::Certificate { unix_time: date, .. } = &mut client.credentials else { unreachable!() };
-        *date = unix_time;
+        client.common.unix_time = unix_time;
         shake(client, server.clone())
     };
     let pair = with_date(crate::common::DATE + 400 * 86_400);

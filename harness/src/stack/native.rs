@@ -144,7 +144,7 @@ impl Config {
             }
             (Role::Client, Credentials::Certificate(identity)) => {
                 let verifier = verifier(identity)?;
-                let credentials = ClientCredentials::Certificate { verifier, unix_time: config.unix_time };
+                let credentials = ClientCredentials::Certificate { verifier };
                 Self::Client(ClientConfig::new(provider, credentials))
             }
             (Role::Server, Credentials::Psk { identity, key, .. }) => {
@@ -175,6 +175,7 @@ impl Config {
 
 fn apply(config: &EndpointConfig, mutation: Option<Mutation>, common: &mut Common) {
     common.mtu = usize::from(config.mtu);
+    common.unix_time = config.unix_time;
     common.key_log = true;
     common.mutation = mutation;
     let suites = match config.dtls {
