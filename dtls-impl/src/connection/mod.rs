@@ -17,8 +17,8 @@ use crate::error::{Error, Misuse};
 use crate::event::Output;
 use crate::time::Instant;
 use crate::wire::{
-    Alert, AlertDescription, AlertLevel, ClientHello, ContentType, ExtensionType, Fragment, Fragments, HandshakeHeader,
-    HandshakeType, ProtocolVersion, Record, RecordHeader, Records, ServerHello, Writer, body_of,
+    Alert, AlertDescription, AlertLevel, ClientHello, ContentType, ExtensionType, Fragments, HANDSHAKE_HEADER_LEN,
+    HandshakeHeader, HandshakeType, ProtocolVersion, RecordHeader, Records, ServerHello,
 };
 
 /// One end of one DTLS association.
@@ -200,11 +200,10 @@ fn answers_as_12(datagram: &[u8]) -> bool {
 /// A message in one record in epoch 0, for a server that keeps no state. It copies the number of the ClientHello's
 /// record, so that the server need not count.
 fn plain_message(seq: u64, message_type: HandshakeType, message_seq: u16, body: &[u8]) -> Vec<u8> {
-    let header = HandshakeHeader::whole(message_type, message_seq, body.len() as u32);
-    let content = body_of(|w: &mut Writer| Fragment { header, body }.emit(w));
-    let header =
+    let message = HandshakeHeader::whole(message_type, message_seq, body.len() as u32);
+    let record =
         RecordHeader { content_type: ContentType::HANDSHAKE, version: ProtocolVersion::DTLS1_2, epoch: 0, seq };
-    body_of(|w: &mut Writer| Record { header, body: &content }.emit(w))
+    [&record.to_bytes((HANDSHAKE_HEADER_LEN + body.len()) as u16)[..], &message.to_bytes(), body].concat()
 }
 
 /// Warnings other than close_notify leave the association as it is.

@@ -51,9 +51,7 @@ impl Hkdf {
 
     /// The hash of `bytes`.
     pub fn hash(&self, bytes: &[u8]) -> Digest {
-        let mut hash = self.provider.hash(self.hash);
-        hash.update(bytes);
-        hash.current()
+        self.provider.hash_of(self.hash, bytes)
     }
 
     /// HMAC over `bytes`.

@@ -245,6 +245,12 @@ pub trait SigningKey: Debug + Send + Sync {
 pub trait CryptoProvider: Debug + Send + Sync {
     /// Starts a hash.
     fn hash(&self, algorithm: HashAlgorithm) -> Box<dyn Hash>;
+    /// The hash of `bytes`.
+    fn hash_of(&self, algorithm: HashAlgorithm, bytes: &[u8]) -> Digest {
+        let mut hash = self.hash(algorithm);
+        hash.update(bytes);
+        hash.current()
+    }
     /// HMAC over the concatenation of `parts`.
     fn hmac(&self, algorithm: HashAlgorithm, key: &[u8], parts: &[&[u8]]) -> Digest;
     /// An AEAD under `key`, whose length must be [`AeadAlgorithm::key_len`].

@@ -94,21 +94,19 @@ pub fn psk_premaster(psk: &[u8], other: Option<&[u8]>) -> Result<Secret, CryptoE
 }
 
 /// One direction's key material.
-#[derive(Clone, Debug)]
-pub struct WriteKey {
+#[derive(Clone, Copy)]
+pub struct WriteKey<'a> {
     /// Key of the AEAD.
-    pub key: Secret,
+    pub key: &'a [u8],
     /// The part of every nonce that is not sent: [`AeadAlgorithm::fixed_iv_len`] bytes.
-    pub iv: Secret,
+    pub iv: &'a [u8],
 }
 
-/// The key block of RFC 5246 §6.3 cut into its parts. AEAD suites have no MAC keys.
+/// The key block of RFC 5246 §6.3. AEAD suites have no MAC keys.
 #[derive(Clone, Debug)]
 pub struct KeyBlock {
-    /// What the client writes with.
-    pub client: WriteKey,
-    /// What the server writes with.
-    pub server: WriteKey,
+    block: Secret,
+    aead: AeadAlgorithm,
 }
 
 impl KeyBlock {
@@ -121,19 +119,24 @@ impl KeyBlock {
         client_random: &[u8; 32],
         server_random: &[u8; 32],
     ) -> Self {
-        let (key_len, iv_len) = (aead.key_len(), aead.fixed_iv_len());
-        let mut block = vec![0; 2 * (key_len + iv_len)];
+        let mut block = vec![0; 2 * (aead.key_len() + aead.fixed_iv_len())];
         prf(provider, hash, master, b"key expansion", &[server_random, client_random], &mut block);
-        let (keys, ivs) = block.split_at(2 * key_len);
-        let part = |of: &[u8], len: usize, index: usize| Secret::new(of[index * len..][..len].to_vec());
-        let direction = |index| WriteKey { key: part(keys, key_len, index), iv: part(ivs, iv_len, index) };
-        let cut = Self { client: direction(0), server: direction(1) };
-        block.zeroize();
-        cut
+        Self { block: Secret::new(block), aead }
+    }
+
+    /// What this side writes with.
+    pub fn of(&self, side: Side) -> WriteKey<'_> {
+        let (keys, ivs) = self.block.expose().split_at(2 * self.aead.key_len());
+        let (client_key, server_key) = keys.split_at(self.aead.key_len());
+        let (client_iv, server_iv) = ivs.split_at(self.aead.fixed_iv_len());
+        match side {
+            Side::Client => WriteKey { key: client_key, iv: client_iv },
+            Side::Server => WriteKey { key: server_key, iv: server_iv },
+        }
     }
 }
 
-/// Whose Finished message.
+/// Whose keys, or whose Finished message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// The client's.
@@ -268,10 +271,10 @@ mod tests {
         ] {
             let hash = HashAlgorithm::Sha384;
             let block = KeyBlock::derive(&*provider, hash, aead, b"master", &CLIENT, &SERVER);
-            let parts = [&block.client.key, &block.server.key, &block.client.iv, &block.server.iv];
-            let lens = parts.map(|part| part.expose().len());
-            assert_eq!(lens, [key_len, key_len, iv_len, iv_len], "{aead:?}");
-            let joined: Vec<u8> = parts.iter().flat_map(|part| part.expose().iter().copied()).collect();
+            let (client, server) = (block.of(Side::Client), block.of(Side::Server));
+            let parts = [client.key, server.key, client.iv, server.iv];
+            assert_eq!(parts.map(<[u8]>::len), [key_len, key_len, iv_len, iv_len], "{aead:?}");
+            let joined = parts.concat();
             assert_eq!(joined, expand(hash, b"master", b"key expansion", &[&SERVER, &CLIENT], joined.len()));
         }
     }

@@ -8,6 +8,9 @@ use core::marker::PhantomData;
 use super::hkdf::Hkdf;
 use super::{AeadAlgorithm, CryptoError, Digest, Secret};
 
+/// In place of a secret that there is not: as many as the hash is long (RFC 8446 §7.1).
+const ZEROS: [u8; 48] = [0; 48];
+
 /// The stage before the hellos are exchanged.
 #[derive(Clone, Debug)]
 pub struct Early(());
@@ -38,8 +41,8 @@ pub enum PskOrigin {
 impl KeySchedule<Early> {
     /// Starts with a pre-shared key, or without.
     pub fn new(hkdf: Hkdf, psk: Option<&[u8]>) -> Self {
-        let zeros = vec![0; hkdf.hash_algorithm().output_len()];
-        let secret = hkdf.extract(&[], psk.unwrap_or(&zeros));
+        let zeros = &ZEROS[..hkdf.hash_algorithm().output_len()];
+        let secret = hkdf.extract(&[], psk.unwrap_or(zeros));
         Self { hkdf, secret, stage: PhantomData }
     }
 
@@ -108,8 +111,8 @@ impl<Stage> KeySchedule<Stage> {
 
     fn next<Next>(self, input: Option<&Secret>) -> KeySchedule<Next> {
         let salt = self.derive(b"derived", &self.hkdf.hash(&[]));
-        let zeros = vec![0; self.hkdf.hash_algorithm().output_len()];
-        let secret = self.hkdf.extract(salt.expose(), input.map_or(&zeros[..], Secret::expose));
+        let zeros = &ZEROS[..self.hkdf.hash_algorithm().output_len()];
+        let secret = self.hkdf.extract(salt.expose(), input.map_or(zeros, Secret::expose));
         KeySchedule { hkdf: self.hkdf, secret, stage: PhantomData }
     }
 }
@@ -135,12 +138,14 @@ impl TrafficSecret {
 
     /// Keys for records (RFC 8446 §7.3) and for their numbers (RFC 9147 §4.2.3).
     pub fn keys(&self, hkdf: &Hkdf, aead: AeadAlgorithm) -> TrafficKeys {
-        let expand = |label: &[u8], len| hkdf.expand_secret(&self.0, label, b"", len);
-        TrafficKeys {
-            key: expand(b"key", aead.key_len()),
-            iv: expand(b"iv", NONCE_LEN),
-            number_key: expand(b"sn", aead.key_len()),
+        let key_len = aead.key_len();
+        let mut material = vec![0; 2 * key_len + NONCE_LEN];
+        let (key, rest) = material.split_at_mut(key_len);
+        let (number_key, iv) = rest.split_at_mut(key_len);
+        for (label, out) in [(&b"key"[..], key), (b"sn", number_key), (b"iv", iv)] {
+            hkdf.expand_label(&self.0, label, b"", out).expect("labels and keys are short");
         }
+        TrafficKeys { material: Secret::new(material), key_len }
     }
 
     /// Finished.verify_data over a transcript (RFC 8446 §4.4.4).
@@ -166,12 +171,32 @@ pub const NONCE_LEN: usize = 12;
 /// One direction's keys of one epoch.
 #[derive(Clone, Debug)]
 pub struct TrafficKeys {
+    /// Both keys, and the nonce: one allocation to make and to wipe.
+    material: Secret,
+    key_len: usize,
+}
+
+impl TrafficKeys {
     /// Key of the AEAD.
-    pub key: Secret,
-    /// What the record's number is added to, without carry, to make its nonce.
-    pub iv: Secret,
+    pub fn key(&self) -> &[u8] {
+        &self.material.expose()[..self.key_len]
+    }
+
     /// Key of the cipher that hides record numbers.
-    pub number_key: Secret,
+    pub fn number_key(&self) -> &[u8] {
+        &self.material.expose()[self.key_len..2 * self.key_len]
+    }
+
+    /// What the record's number is added to, without carry, to make its nonce.
+    pub fn iv(&self) -> &[u8] {
+        &self.material.expose()[2 * self.key_len..]
+    }
+
+    /// Keys from somewhere else than a traffic secret.
+    #[cfg(test)]
+    pub(crate) fn of(key: &[u8], iv: &[u8], number_key: &[u8]) -> Self {
+        Self { material: Secret::new([key, number_key, iv].concat()), key_len: key.len() }
+    }
 }
 
 /// Gives keying material to the application (RFC 8446 §7.5).
@@ -272,12 +297,12 @@ mod tests {
     fn traffic_keys_are_those_of_rfc_8448() {
         let secrets = handshake().traffic_secrets(&digest(TO_SERVER_HELLO));
         let keys = secrets.server.keys(&tls(), AeadAlgorithm::Aes128Gcm);
-        assert_eq!(keys.key.expose(), hex("3fce516009c21727d0f2e4e86ee403bc"));
-        assert_eq!(keys.iv.expose(), hex("5d313eb2671276ee13000b30"));
+        assert_eq!(keys.key(), hex("3fce516009c21727d0f2e4e86ee403bc"));
+        assert_eq!(keys.iv(), hex("5d313eb2671276ee13000b30"));
         let keys = secrets.client.keys(&tls(), AeadAlgorithm::Aes128Gcm);
-        assert_eq!(keys.key.expose(), hex("dbfaa693d1762c5b666af5d950258d01"));
-        assert_eq!(keys.iv.expose(), hex("5bd3c71b836e0b76bb73265f"));
-        assert_eq!(keys.number_key.expose().len(), 16);
+        assert_eq!(keys.key(), hex("dbfaa693d1762c5b666af5d950258d01"));
+        assert_eq!(keys.iv(), hex("5bd3c71b836e0b76bb73265f"));
+        assert_eq!(keys.number_key().len(), 16);
     }
 
     #[test]

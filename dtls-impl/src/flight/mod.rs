@@ -43,11 +43,6 @@ impl OutgoingFlight {
         self.items.iter().filter(|item| matches!(item, FlightItem::Message { .. })).count() as u16
     }
 
-    /// The first message alone.
-    pub(crate) fn first_only(&self) -> Self {
-        Self { items: self.items.iter().take(1).cloned().collect() }
-    }
-
     /// The same messages under later numbers.
     pub(crate) fn renumbered(&self, by: u16) -> Self {
         let mut flight = self.clone();

@@ -5,47 +5,103 @@ use core::ops::Range;
 
 use super::tracked::Missing;
 use super::{FlightItem, OutgoingFlight};
-use crate::wire::{
-    ChangeCipherSpec, ContentType, Fragment, HANDSHAKE_HEADER_LEN, HandshakeHeader, PLAINTEXT_LEN_MAX, Writer,
-};
+use crate::wire::{ChangeCipherSpec, ContentType, Fragment, HANDSHAKE_HEADER_LEN, HandshakeHeader, PLAINTEXT_LEN_MAX};
 
 /// A record to be: no number yet, and not protected.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct PlannedRecord {
-    pub(crate) content_type: ContentType,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PlannedRecord<'a> {
+    /// Whether it is the first of its datagram.
+    opens_datagram: bool,
     pub(crate) epoch: u64,
-    pub(crate) plaintext: Vec<u8>,
+    pub(crate) content: Content<'a>,
 }
+
+/// What a record is to carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Content<'a> {
+    ChangeCipherSpec,
+    Fragment(Fragment<'a>),
+}
+
+impl Content<'_> {
+    pub(crate) const fn content_type(&self) -> ContentType {
+        match self {
+            Self::ChangeCipherSpec => ContentType::CHANGE_CIPHER_SPEC,
+            Self::Fragment(_) => ContentType::HANDSHAKE,
+        }
+    }
+
+    const fn len(&self) -> usize {
+        match self {
+            Self::ChangeCipherSpec => ChangeCipherSpec::BYTES.len(),
+            Self::Fragment(fragment) => HANDSHAKE_HEADER_LEN + fragment.body.len(),
+        }
+    }
+
+    /// The record's plaintext, in place of what `out` holds.
+    pub(crate) fn plaintext_into(&self, out: &mut Vec<u8>) {
+        out.clear();
+        match self {
+            Self::ChangeCipherSpec => out.extend_from_slice(&ChangeCipherSpec::BYTES),
+            Self::Fragment(fragment) => {
+                out.extend_from_slice(&fragment.header.to_bytes());
+                out.extend_from_slice(fragment.body);
+            }
+        }
+    }
+}
+
+/// The records of one transmission, datagram by datagram.
+#[derive(Debug)]
+pub(crate) struct Plan<'a>(Vec<PlannedRecord<'a>>);
+
+impl<'a> Plan<'a> {
+    pub(crate) fn datagrams(&self) -> impl Iterator<Item = &[PlannedRecord<'a>]> {
+        self.0.chunk_by(|_, next| !next.opens_datagram)
+    }
+
+    pub(crate) const fn records(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// Room to make for a datagram: larger ones may be allowed but are rare.
+pub(crate) const DATAGRAM_LEN_USUAL: usize = 2048;
 
 /// A piece of a message smaller than this is not worth its 25 bytes of headers: it waits for the next datagram.
 const FRAGMENT_LEN_MIN: usize = 32;
 
 /// Datagrams in the making.
-struct Packer {
+struct Packer<'a> {
     mtu: usize,
-    datagrams: Vec<Vec<PlannedRecord>>,
+    records: Vec<PlannedRecord<'a>>,
+    /// The next record opens a datagram.
+    opens_datagram: bool,
     /// Bytes left in the last datagram.
     room: usize,
 }
 
-impl Packer {
-    fn next_datagram(&mut self) {
-        self.datagrams.push(Vec::new());
+impl<'a> Packer<'a> {
+    fn new(mtu: usize, items: usize) -> Self {
+        Self { mtu, records: Vec::with_capacity(items), opens_datagram: true, room: 0 }
+    }
+
+    const fn next_datagram(&mut self) {
+        self.opens_datagram = true;
         self.room = self.mtu;
     }
 
-    fn push(&mut self, content_type: ContentType, epoch: u64, plaintext: Vec<u8>, overhead: usize) {
-        self.room -= overhead + plaintext.len();
-        if let Some(datagram) = self.datagrams.last_mut() {
-            datagram.push(PlannedRecord { content_type, epoch, plaintext });
-        }
+    fn push(&mut self, epoch: u64, content: Content<'a>, overhead: usize) {
+        self.room -= overhead + content.len();
+        let opens_datagram = core::mem::take(&mut self.opens_datagram);
+        self.records.push(PlannedRecord { opens_datagram, epoch, content });
     }
 }
 
 /// The datagrams of one transmission. `overhead` is what a record of an epoch has beyond its plaintext; the MTU leaves
 /// room for it, a handshake header and at least one byte.
-pub(crate) fn plan(flight: &OutgoingFlight, mtu: usize, overhead: impl Fn(u64) -> usize) -> Vec<Vec<PlannedRecord>> {
-    let mut packer = Packer { mtu, datagrams: Vec::new(), room: 0 };
+pub(crate) fn plan(flight: &OutgoingFlight, mtu: usize, overhead: impl Fn(u64) -> usize) -> Plan<'_> {
+    let mut packer = Packer::new(mtu, flight.items.len());
     for item in &flight.items {
         match item {
             FlightItem::ChangeCipherSpec { epoch } => {
@@ -53,7 +109,7 @@ pub(crate) fn plan(flight: &OutgoingFlight, mtu: usize, overhead: impl Fn(u64) -
                 if packer.room < overhead + ChangeCipherSpec::BYTES.len() {
                     packer.next_datagram();
                 }
-                packer.push(ContentType::CHANGE_CIPHER_SPEC, *epoch, ChangeCipherSpec::BYTES.to_vec(), overhead);
+                packer.push(*epoch, Content::ChangeCipherSpec, overhead);
             }
             FlightItem::Message { epoch, message_type, message_seq, body } => {
                 let whole = HandshakeHeader::whole(*message_type, *message_seq, body.len() as u32);
@@ -61,25 +117,28 @@ pub(crate) fn plan(flight: &OutgoingFlight, mtu: usize, overhead: impl Fn(u64) -
             }
         }
     }
-    packer.datagrams
+    Plan(packer.records)
 }
 
 /// The datagrams that hold the missing pieces of a flight: one fragment a record.
-pub(crate) fn plan_missing(
-    missing: &[Missing<'_>],
-    mtu: usize,
-    overhead: impl Fn(u64) -> usize,
-) -> Vec<Vec<PlannedRecord>> {
-    let mut packer = Packer { mtu, datagrams: Vec::new(), room: 0 };
+pub(crate) fn plan_missing<'a>(missing: &[Missing<'a>], mtu: usize, overhead: impl Fn(u64) -> usize) -> Plan<'a> {
+    let mut packer = Packer::new(mtu, missing.len());
     for part in missing {
         piece(&mut packer, part.epoch, part.whole, part.body, part.range.clone(), overhead(part.epoch));
     }
-    packer.datagrams
+    Plan(packer.records)
 }
 
 /// Fills what is left of the datagram and goes on in the next until the message is out: the fewest datagrams, as a
 /// flight is of use only when all of them have arrived.
-fn piece(packer: &mut Packer, epoch: u64, whole: HandshakeHeader, body: &[u8], range: Range<usize>, overhead: usize) {
+fn piece<'a>(
+    packer: &mut Packer<'a>,
+    epoch: u64,
+    whole: HandshakeHeader,
+    body: &'a [u8],
+    range: Range<usize>,
+    overhead: usize,
+) {
     let mut offset = range.start;
     loop {
         let left = range.end - offset;
@@ -93,9 +152,8 @@ fn piece(packer: &mut Packer, epoch: u64, whole: HandshakeHeader, body: &[u8], r
         };
         let len = left.min(room).min(PLAINTEXT_LEN_MAX - HANDSHAKE_HEADER_LEN);
         let header = HandshakeHeader { fragment_offset: offset as u32, fragment_length: len as u32, ..whole };
-        let mut w = Writer::new();
-        Fragment { header, body: &body[offset..offset + len] }.emit(&mut w);
-        packer.push(ContentType::HANDSHAKE, epoch, w.into_bytes(), overhead);
+        let fragment = Fragment { header, body: &body[offset..offset + len] };
+        packer.push(epoch, Content::Fragment(fragment), overhead);
         offset += len;
         if offset == range.end {
             return;
@@ -106,7 +164,7 @@ fn piece(packer: &mut Packer, epoch: u64, whole: HandshakeHeader, body: &[u8], r
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{Fragments, HandshakeType};
+    use crate::wire::HandshakeType;
 
     const OVERHEAD: fn(u64) -> usize = |epoch| if epoch == 0 { 13 } else { 37 };
 
@@ -128,8 +186,8 @@ mod tests {
         OutgoingFlight { items }
     }
 
-    fn datagram_len(datagram: &[PlannedRecord]) -> usize {
-        datagram.iter().map(|record| OVERHEAD(record.epoch) + record.plaintext.len()).sum()
+    fn datagram_len(datagram: &[PlannedRecord<'_>]) -> usize {
+        datagram.iter().map(|record| OVERHEAD(record.epoch) + record.content.len()).sum()
     }
 
     #[test]
@@ -137,16 +195,17 @@ mod tests {
         for mtu in [256, 300, 512, 1024, 1200, 65_507] {
             for lengths in [&[0][..], &[1, 0, 5000], &[231, 232, 230], &[40_000, 3], &[219, 0, 0, 200]] {
                 let flight = flight(lengths);
-                let datagrams = plan(&flight, mtu, OVERHEAD);
-                assert!(datagrams.iter().all(|datagram| datagram_len(datagram) <= mtu && !datagram.is_empty()));
-                let records: Vec<_> = datagrams.into_iter().flatten().collect();
+                let plan = plan(&flight, mtu, OVERHEAD);
+                assert!(plan.datagrams().all(|datagram| datagram_len(datagram) <= mtu && !datagram.is_empty()));
+                let records = &plan.0;
                 for item in &flight.items {
                     let FlightItem::Message { message_seq, body, epoch, .. } = item else { continue };
-                    let fragments = records
-                        .iter()
-                        .filter(|record| record.content_type == ContentType::HANDSHAKE && record.epoch == *epoch)
-                        .flat_map(|record| Fragments::new(&record.plaintext).flatten())
-                        .filter(|fragment| fragment.header.message_seq == *message_seq);
+                    let fragments = records.iter().filter(|record| record.epoch == *epoch);
+                    let fragments = fragments.filter_map(|record| match record.content {
+                        Content::Fragment(fragment) => Some(fragment),
+                        Content::ChangeCipherSpec => None,
+                    });
+                    let fragments = fragments.filter(|fragment| fragment.header.message_seq == *message_seq);
                     let mut put_together = Vec::new();
                     for fragment in fragments {
                         assert_eq!(fragment.header.length as usize, body.len());
@@ -161,12 +220,13 @@ mod tests {
 
     #[test]
     fn a_small_flight_shares_one_datagram() {
-        assert_eq!(plan(&flight(&[70, 100, 0]), 1200, OVERHEAD).len(), 1);
+        assert_eq!(plan(&flight(&[70, 100, 0]), 1200, OVERHEAD).datagrams().count(), 1);
     }
 
     #[test]
     fn no_record_is_larger_than_the_protocol_allows() {
-        let records: Vec<_> = plan(&flight(&[60_000]), 65_507, OVERHEAD).into_iter().flatten().collect();
-        assert!(records.iter().all(|record| record.plaintext.len() <= PLAINTEXT_LEN_MAX));
+        let flight = flight(&[60_000]);
+        let plan = plan(&flight, 65_507, OVERHEAD);
+        assert!(plan.0.iter().all(|record| record.content.len() <= PLAINTEXT_LEN_MAX));
     }
 }

@@ -1,9 +1,9 @@
 //! Puts the peer's fragments together and hands out its messages in order (RFC 6347 §4.2.2, §4.2.3).
 
 use core::ops::Range;
-use std::collections::BTreeMap;
 
-use crate::wire::{Fragment, HandshakeType};
+use super::ranges::RangeSet;
+use crate::wire::{Fragment, HandshakeHeader, HandshakeType};
 
 /// Largest message kept: a Certificate with a chain of many kilobytes; nothing else comes near.
 pub(crate) const MESSAGE_LEN_MAX: usize = 1 << 16;
@@ -41,23 +41,27 @@ pub(crate) enum Insertion {
 #[derive(Debug)]
 struct Partial {
     message_type: HandshakeType,
+    message_seq: u16,
     body: Vec<u8>,
-    /// What is there: sorted, neither overlapping nor touching.
-    ranges: Vec<Range<usize>>,
+    there: RangeSet,
     /// Fragment bytes so far, repeated ones included.
     received: usize,
-    /// An empty message has no range to say that it arrived.
-    complete: bool,
 }
 
 impl Partial {
-    fn new(message_type: HandshakeType, length: usize) -> Self {
-        Self { message_type, body: vec![0; length], ranges: Vec::new(), received: 0, complete: length == 0 }
+    fn new(header: &HandshakeHeader) -> Self {
+        let HandshakeHeader { message_type, message_seq, length, .. } = *header;
+        Self { message_type, message_seq, body: vec![0; length as usize], there: RangeSet::default(), received: 0 }
+    }
+
+    /// An empty message is complete as soon as it is there.
+    fn is_complete(&self) -> bool {
+        self.there.gaps(0..self.body.len()).next().is_none()
     }
 
     /// Whether the bytes that are there are the same as these.
     fn agrees(&self, range: Range<usize>, bytes: &[u8]) -> bool {
-        self.ranges.iter().all(|known| {
+        self.there.iter().all(|known| {
             let common = known.start.clamp(range.start, range.end)..known.end.clamp(range.start, range.end);
             self.body[common.clone()] == bytes[common.start - range.start..common.end - range.start]
         })
@@ -66,29 +70,14 @@ impl Partial {
     /// Adds bytes; whether any of them is new. Bytes that are there stay as they were.
     fn add(&mut self, offset: usize, bytes: &[u8]) -> bool {
         let added = offset..offset + bytes.len();
-        if bytes.is_empty() || self.ranges.iter().any(|range| range.start <= added.start && added.end <= range.end) {
-            return false;
-        }
+        let mut news = false;
         // Gaps are copied one by one, so that a later overlap cannot change what an earlier fragment said.
-        let mut from = added.start;
-        for range in &self.ranges {
-            let to = range.start.clamp(from, added.end);
-            self.body[from..to].copy_from_slice(&bytes[from - offset..to - offset]);
-            from = range.end.clamp(from, added.end);
+        for gap in self.there.gaps(added.clone()) {
+            self.body[gap.clone()].copy_from_slice(&bytes[gap.start - offset..gap.end - offset]);
+            news = true;
         }
-        self.body[from..added.end].copy_from_slice(&bytes[from - offset..]);
-
-        let touching = |range: &Range<usize>| range.start <= added.end && added.start <= range.end;
-        let merged = self
-            .ranges
-            .iter()
-            .filter(|range| touching(range))
-            .fold(added.clone(), |all, range| all.start.min(range.start)..all.end.max(range.end));
-        self.ranges.retain(|range| !touching(range));
-        let at = self.ranges.partition_point(|range| range.start < merged.start);
-        self.ranges.insert(at, merged);
-        self.complete = self.ranges.first() == Some(&(0..self.body.len()));
-        true
+        self.there.insert(added);
+        news
     }
 }
 
@@ -96,7 +85,8 @@ impl Partial {
 #[derive(Debug)]
 pub(crate) struct Reassembly {
     next_seq: u16,
-    partials: BTreeMap<u16, Partial>,
+    /// In no order: there are few.
+    partials: Vec<Partial>,
     /// Mutation: offsets in fragments are not looked at.
     ignore_offsets: bool,
 }
@@ -104,7 +94,7 @@ pub(crate) struct Reassembly {
 impl Reassembly {
     /// The first message to come has this number.
     pub(crate) const fn new(next_seq: u16, ignore_offsets: bool) -> Self {
-        Self { next_seq, partials: BTreeMap::new(), ignore_offsets }
+        Self { next_seq, partials: Vec::new(), ignore_offsets }
     }
 
     /// Number of the message that is due.
@@ -112,11 +102,14 @@ impl Reassembly {
         self.next_seq
     }
 
+    fn find(&self, message_seq: u16) -> Option<usize> {
+        self.partials.iter().position(|partial| partial.message_seq == message_seq)
+    }
+
     /// Whether a fragment is the next piece of the message that is due: nothing is missing before it.
     pub(crate) fn is_next(&self, fragment: &Fragment<'_>) -> bool {
-        let partial = self.partials.get(&self.next_seq);
-        let there = partial.and_then(|partial| partial.ranges.first()).filter(|range| range.start == 0);
-        let next_offset = there.map_or(0, |range| range.end);
+        let there = self.find(self.next_seq).and_then(|at| self.partials[at].there.iter().next());
+        let next_offset = there.filter(|range| range.start == 0).map_or(0, |range| range.end);
         fragment.header.message_seq == self.next_seq && fragment.header.fragment_offset as usize <= next_offset
     }
 
@@ -128,13 +121,16 @@ impl Reassembly {
         if ahead > MESSAGES_AHEAD_MAX || length > MESSAGE_LEN_MAX {
             return Insertion::BeyondLimit;
         }
-        let buffered: usize = self.partials.values().map(|partial| partial.body.len()).sum();
-        let is_new = !self.partials.contains_key(&header.message_seq);
-        if is_new && buffered + length > BUFFERED_LEN_MAX {
+        let found = self.find(header.message_seq);
+        let buffered: usize = self.partials.iter().map(|partial| partial.body.len()).sum();
+        if found.is_none() && buffered + length > BUFFERED_LEN_MAX {
             return Insertion::BeyondLimit;
         }
-        let new = || Partial::new(header.message_type, length);
-        let partial = self.partials.entry(header.message_seq).or_insert_with(new);
+        let at = found.unwrap_or_else(|| {
+            self.partials.push(Partial::new(header));
+            self.partials.len() - 1
+        });
+        let partial = &mut self.partials[at];
         if partial.message_type != header.message_type || partial.body.len() != length {
             return Insertion::Inconsistent;
         }
@@ -143,7 +139,7 @@ impl Reassembly {
             offset = partial.received.min(length - fragment.body.len());
         }
         partial.received += fragment.body.len();
-        if partial.add(offset, fragment.body) || is_new { Insertion::Stored } else { Insertion::Duplicate }
+        if partial.add(offset, fragment.body) || found.is_none() { Insertion::Stored } else { Insertion::Duplicate }
     }
 
     /// Whether a fragment belongs to another message than the one that is due, of which some bytes are there.
@@ -152,7 +148,8 @@ impl Reassembly {
         if header.message_seq != self.next_seq {
             return true;
         }
-        let Some(partial) = self.partials.get(&self.next_seq) else { return false };
+        let Some(at) = self.find(self.next_seq) else { return false };
+        let partial = &self.partials[at];
         let start = header.fragment_offset as usize;
         partial.message_type != header.message_type
             || partial.body.len() != header.length as usize
@@ -162,10 +159,8 @@ impl Reassembly {
     /// The message that is due, once all of it is there.
     pub(crate) fn pop(&mut self) -> Option<Message> {
         let message_seq = self.next_seq;
-        if !self.partials.get(&message_seq)?.complete {
-            return None;
-        }
-        let partial = self.partials.remove(&message_seq)?;
+        let at = self.find(message_seq).filter(|at| self.partials[*at].is_complete())?;
+        let partial = self.partials.swap_remove(at);
         self.next_seq = message_seq.checked_add(1)?;
         Some(Message { message_type: partial.message_type, message_seq, body: partial.body })
     }

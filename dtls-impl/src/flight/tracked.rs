@@ -1,6 +1,7 @@
 //! A flight of DTLS 1.3 with what the peer has acknowledged of it (RFC 9147 §7.2): a transmission leaves that out.
 
 use core::ops::{Bound, Range};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::ranges::RangeSet;
@@ -52,18 +53,18 @@ impl TrackedFlight {
 
     /// What is not acknowledged, without what was sent after this record and may still be on its way.
     pub(crate) fn missing_but(&self, arrived: Option<RecordNumber>) -> Vec<Missing<'_>> {
-        let mut there = self.acknowledged.clone();
+        let mut there = Cow::Borrowed(&self.acknowledged[..]);
         if let Some(arrived) = arrived {
             for piece in self.sent.range((Bound::Excluded(arrived), Bound::Unbounded)).map(|(_, piece)| piece) {
-                there[piece.message].insert(piece.range.clone());
+                there.to_mut()[piece.message].insert(piece.range.clone());
             }
         }
         let mut missing = Vec::new();
-        for (item, there) in self.flight.items.iter().zip(&there) {
+        for (item, there) in self.flight.items.iter().zip(&*there) {
             let FlightItem::Message { epoch, message_type, message_seq, body } = item else { continue };
             let whole = HandshakeHeader::whole(*message_type, *message_seq, body.len() as u32);
             let of = |range| Missing { epoch: *epoch, whole, body, range };
-            missing.extend(there.gaps(body.len()).into_iter().map(of));
+            missing.extend(there.gaps(0..body.len()).map(of));
         }
         missing
     }

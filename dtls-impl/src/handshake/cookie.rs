@@ -11,7 +11,7 @@ pub(crate) fn make(
     peer_address: &[u8],
     hello: &ClientHelloStart<'_>,
 ) -> Digest {
-    let mut w = Writer::new();
+    let mut w = Writer::with_capacity(256);
     w.vec16(|w| w.bytes(peer_address));
     w.u16(hello.version.0);
     w.bytes(&hello.random);

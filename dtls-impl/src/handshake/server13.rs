@@ -144,7 +144,8 @@ pub(crate) fn examine(
 
 fn whole_hash(provider: &dyn crate::crypto::CryptoProvider, suite: Suite13, message: &Message) -> Digest {
     let mut hash = provider.hash(suite.hash);
-    hash.update(&HashedHeader::Dtls13.bytes(message.message_type, message.message_seq, message.body.len()));
+    let (message_type, message_seq) = (message.message_type, message.message_seq);
+    HashedHeader::Dtls13.with(message_type, message_seq, message.body.len(), |header| hash.update(header));
     hash.update(&message.body);
     hash.current()
 }

@@ -66,12 +66,13 @@ impl Session {
         let (provider, aead) = (&*self.provider, self.suite.aead);
         let (client, server) = (&self.client_random, &self.server_random);
         let block = KeyBlock::derive(provider, self.suite.hash, aead, self.master.expose(), client, server);
-        let (write, read) = match own {
-            Side::Client => (&block.client, &block.server),
-            Side::Server => (&block.server, &block.client),
+        let peer = match own {
+            Side::Client => Side::Server,
+            Side::Server => Side::Client,
         };
-        let sealer = Sealer::new(provider, aead, write.key.expose(), write.iv.expose())?;
-        let opener = Opener::new(provider, aead, read.key.expose(), read.iv.expose())?;
+        let (write, read) = (block.of(own), block.of(peer));
+        let sealer = Sealer::new(provider, aead, write.key, write.iv)?;
+        let opener = Opener::new(provider, aead, read.key, read.iv)?;
         Ok((sealer, opener))
     }
 

@@ -4,7 +4,10 @@
 
 use crate::crypto::{CryptoProvider, Digest, Hash, HashAlgorithm};
 use crate::flight::reassembly::Message;
-use crate::wire::{HandshakeHeader, HandshakeType, Writer, body_of};
+use crate::wire::{HandshakeHeader, HandshakeType};
+
+/// Length of the header of a handshake message in TLS.
+const TLS_HEADER_LEN: usize = 4;
 
 /// With which header a message is hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,14 +17,18 @@ pub(crate) enum HashedHeader {
 }
 
 impl HashedHeader {
-    /// The header of a message with a body of `len` bytes.
-    pub(crate) fn bytes(self, message_type: HandshakeType, message_seq: u16, len: usize) -> Vec<u8> {
-        body_of(|w: &mut Writer| match self {
-            Self::Dtls12 => HandshakeHeader::whole(message_type, message_seq, len as u32).emit(w),
-            Self::Dtls13 => {
-                w.u8(message_type.0);
-                w.u24(len as u32);
-            }
+    /// Passes on the header of a message with a body of `len` bytes.
+    pub(crate) fn with<T>(
+        self,
+        message_type: HandshakeType,
+        message_seq: u16,
+        len: usize,
+        take: impl FnOnce(&[u8]) -> T,
+    ) -> T {
+        let header = HandshakeHeader::whole(message_type, message_seq, len as u32).to_bytes();
+        take(match self {
+            Self::Dtls12 => &header,
+            Self::Dtls13 => &header[..TLS_HEADER_LEN],
         })
     }
 }
@@ -70,17 +77,18 @@ impl Transcript {
     }
 
     pub(crate) fn add(&mut self, message_type: HandshakeType, message_seq: u16, body: &[u8]) {
-        let header = self.header.bytes(message_type, message_seq, body.len());
-        match &mut self.state {
+        let state = &mut self.state;
+        self.header.with(message_type, message_seq, body.len(), |header| match state {
             State::Buffering(messages) => {
-                messages.extend_from_slice(&header);
+                messages.reserve(header.len() + body.len());
+                messages.extend_from_slice(header);
                 messages.extend_from_slice(body);
             }
             State::Hashing(hash) => {
-                hash.update(&header);
+                hash.update(header);
                 hash.update(body);
             }
-        }
+        });
     }
 
     pub(crate) fn add_received(&mut self, message: &Message) {
@@ -113,7 +121,7 @@ impl Transcript {
             }
             State::Hashing(hash) => hash.fork(),
         };
-        hash.update(&self.header.bytes(message_type, 0, body.len()));
+        self.header.with(message_type, 0, body.len(), |header| hash.update(header));
         hash.update(&body[..len]);
         hash.current()
     }

@@ -10,16 +10,15 @@ use self::inbound::Inbound;
 use crate::config::{Common, MTU_MAX};
 use crate::error::Error;
 use crate::event::{DiscardReason, Event, Output};
+use crate::flight::packing::{self, DATAGRAM_LEN_USUAL, PlannedRecord};
 use crate::flight::reassembly::Reassembly;
 use crate::flight::retransmitter::Retransmitter;
-use crate::flight::{FlightItem, OutgoingFlight, packing};
+use crate::flight::{FlightItem, OutgoingFlight};
 use crate::mutation::{Mutated, Mutation};
 use crate::record::protection12::{Opener, Sealer};
 use crate::record::seq::{RecordSeq, SeqCounter};
 use crate::time::Instant;
-use crate::wire::{
-    Alert, AlertDescription, AlertLevel, ContentType, ProtocolVersion, RECORD_HEADER_LEN, RecordHeader, Writer,
-};
+use crate::wire::{Alert, AlertDescription, AlertLevel, ContentType, ProtocolVersion, RECORD_HEADER_LEN, RecordHeader};
 
 /// What follows a flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,10 +62,8 @@ impl Outbound {
                 sealer.seal(content_type.0, epoch, seq, plaintext, out).map_err(Error::Crypto)
             }
             _ => {
-                let mut w = Writer::new();
                 let header = RecordHeader { content_type, version: ProtocolVersion::DTLS1_2, epoch, seq };
-                header.emit(plaintext.len() as u16, &mut w);
-                out.extend_from_slice(&w.into_bytes());
+                out.extend_from_slice(&header.to_bytes(plaintext.len() as u16));
                 out.extend_from_slice(plaintext);
                 Ok(())
             }
@@ -167,8 +164,7 @@ impl Link {
             self.outbound.epoch = 1;
         }
         self.datagrams_sent.clear();
-        let Some(flight) = self.retransmitter.flight().cloned() else { return Ok(()) };
-        self.transmit(&flight)
+        self.transmit()
     }
 
     /// Sends the flight again: the same messages in new records.
@@ -180,10 +176,12 @@ impl Link {
         if self.mutated.by(Mutation::RenumberMessages) {
             self.retransmitter.renumber();
         }
-        let Some(flight) = self.retransmitter.flight() else { return Ok(()) };
-        let only_first = self.mutated.by(Mutation::ResendFirstMessageOnly);
-        let flight = if only_first { flight.first_only() } else { flight.clone() };
-        self.transmit(&flight)
+        if self.mutated.by(Mutation::ResendFirstMessageOnly)
+            && let Some(flight) = self.retransmitter.flight_mut()
+        {
+            flight.items.truncate(1);
+        }
+        self.transmit()
     }
 
     /// The peer repeated the flight that ours answers: ours, or a part of it, got lost (RFC 6347 §4.2.4).
@@ -191,17 +189,20 @@ impl Link {
         if self.retransmitter.on_peer_repeats(self.now) { self.resend_flight() } else { Ok(()) }
     }
 
-    fn transmit(&mut self, flight: &OutgoingFlight) -> Result<(), Error> {
+    fn transmit(&mut self) -> Result<(), Error> {
+        let Some(flight) = self.retransmitter.flight() else { return Ok(()) };
         let plan = packing::plan(flight, self.mtu, |epoch| self.outbound.overhead(epoch));
-        for records in plan {
-            let mut datagram = Vec::with_capacity(self.mtu.min(2048));
-            for record in records {
-                self.outbound.record(record.content_type, record.epoch, &record.plaintext, &mut datagram)?;
+        let mut plaintext = Vec::with_capacity(self.mtu.min(DATAGRAM_LEN_USUAL));
+        for records in plan.datagrams() {
+            let mut datagram = Vec::with_capacity(self.mtu.min(DATAGRAM_LEN_USUAL));
+            for PlannedRecord { epoch, content, .. } in records {
+                content.plaintext_into(&mut plaintext);
+                self.outbound.record(content.content_type(), *epoch, &plaintext, &mut datagram)?;
             }
             if self.mutated.by(Mutation::ReuseRecordNumbers) {
                 self.datagrams_sent.push(datagram.clone());
             }
-            self.datagram(datagram);
+            self.outputs.push_back(Output::Datagram(datagram));
         }
         Ok(())
     }

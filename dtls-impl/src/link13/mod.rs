@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::event::{DiscardReason, Event, Output};
 use crate::flight::OutgoingFlight;
 use crate::flight::ack::AckTracker;
-use crate::flight::packing;
+use crate::flight::packing::{self, Content, DATAGRAM_LEN_USUAL, PlannedRecord};
 use crate::flight::retransmitter::{Expiry, Retransmitter};
 use crate::flight::tracked::TrackedFlight;
 use crate::mutation::{Mutated, Mutation};
@@ -23,11 +23,20 @@ use crate::record::epochs13::{EPOCH_PLAIN, WriteEpochs, WriteError};
 use crate::record::protection13::Sealer;
 use crate::record::seq::RecordSeq;
 use crate::time::Instant;
-use crate::wire::{Ack, Alert, AlertDescription, AlertLevel, ContentType, Fragment, Reader, RecordNumber, body_of};
+use crate::wire::{Ack, Alert, AlertDescription, AlertLevel, ContentType, RecordNumber, body_of};
 
 /// Transmissions of a flight that the peer may cause between two expiries of the timer, so that nobody can make us
 /// repeat a flight without end.
 const PROMPTED_MAX: u8 = 3;
+
+impl From<WriteError> for Error {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Exhausted => Self::SequenceExhausted,
+            WriteError::Crypto(error) => Self::Crypto(error),
+        }
+    }
+}
 
 /// What ends the wait for a flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,16 +163,21 @@ impl Link13 {
         let missing = flight.missing_but(arrived);
         let plan = packing::plan_missing(&missing, self.mtu, |epoch| self.write.overhead(epoch));
         self.last_transmission = self.now;
-        for records in plan {
-            let mut datagram = Vec::with_capacity(self.mtu.min(2048));
-            for record in records {
-                let number = self.record(record.epoch, record.content_type, &record.plaintext, &mut datagram)?;
-                let sent = Fragment::parse(&mut Reader::new(&record.plaintext));
-                if let (Some(flight), Ok(fragment)) = (self.retransmitter.flight_mut(), sent) {
-                    flight.on_sent(number, &fragment.header);
+        let mut plaintext = Vec::with_capacity(self.mtu.min(DATAGRAM_LEN_USUAL));
+        let mut sent = Vec::with_capacity(plan.records());
+        for records in plan.datagrams() {
+            let mut datagram = Vec::with_capacity(self.mtu.min(DATAGRAM_LEN_USUAL));
+            for PlannedRecord { epoch, content, .. } in records {
+                content.plaintext_into(&mut plaintext);
+                let number = self.write.record(*epoch, content.content_type(), &plaintext, &mut datagram)?;
+                if let Content::Fragment(fragment) = content {
+                    sent.push((number, fragment.header));
                 }
             }
-            self.datagram(datagram);
+            self.outputs.push_back(Output::Datagram(datagram));
+        }
+        if let Some(flight) = self.retransmitter.flight_mut() {
+            sent.iter().for_each(|(number, header)| flight.on_sent(*number, header));
         }
         Ok(())
     }
@@ -175,10 +189,7 @@ impl Link13 {
         content: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<RecordNumber, Error> {
-        self.write.record(epoch, content_type, content, out).map_err(|error| match error {
-            WriteError::Exhausted => Error::SequenceExhausted,
-            WriteError::Crypto(error) => Error::Crypto(error),
-        })
+        Ok(self.write.record(epoch, content_type, content, out)?)
     }
 
     /// The peer lacks a part of the flight and says so, by ACK or by repeating its own: sends it again, without doubling

@@ -6,7 +6,7 @@ use super::replay::ReplayWindow;
 use super::seq::{RecordSeq, SeqCounter};
 use crate::crypto::CryptoError;
 use crate::wire::{
-    ContentType, HeaderForm, ProtectedRecord, ProtocolVersion, RECORD_HEADER_LEN, RecordHeader, RecordNumber, Writer,
+    ContentType, HeaderForm, ProtectedRecord, ProtocolVersion, RECORD_HEADER_LEN, RecordHeader, RecordNumber,
 };
 
 /// Plaintext: the hellos.
@@ -173,9 +173,8 @@ impl WriteEpochs {
             }
             None => {
                 let version = ProtocolVersion::DTLS1_2;
-                let mut w = Writer::new();
-                RecordHeader { content_type, version, epoch: 0, seq }.emit(content.len() as u16, &mut w);
-                out.extend_from_slice(&w.into_bytes());
+                let header = RecordHeader { content_type, version, epoch: 0, seq };
+                out.extend_from_slice(&header.to_bytes(content.len() as u16));
                 out.extend_from_slice(content);
             }
         }
@@ -190,16 +189,15 @@ impl WriteEpochs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto::AeadAlgorithm;
     use crate::crypto::rustcrypto::provider;
     use crate::crypto::schedule13::TrafficKeys;
-    use crate::crypto::{AeadAlgorithm, Secret};
     use crate::wire::{AnyRecord, AnyRecords};
 
     const ALGORITHM: AeadAlgorithm = AeadAlgorithm::Aes128Gcm;
 
     fn keys(epoch: u64) -> TrafficKeys {
-        let secret = |byte, len| Secret::new(vec![byte; len]);
-        TrafficKeys { key: secret(epoch as u8, 16), iv: secret(1, 12), number_key: secret(2, 16) }
+        TrafficKeys::of(&[epoch as u8; 16], &[1; 12], &[2; 16])
     }
 
     fn opener(epoch: u64) -> Opener {

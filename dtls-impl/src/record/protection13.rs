@@ -229,11 +229,11 @@ struct Keyed {
 
 impl Keyed {
     fn new(provider: &dyn CryptoProvider, algorithm: AeadAlgorithm, keys: &TrafficKeys) -> Result<Self, CryptoError> {
-        let iv = keys.iv.expose().try_into().map_err(|_| CryptoError::BadLength)?;
+        let iv = keys.iv().try_into().map_err(|_| CryptoError::BadLength)?;
         Ok(Self {
             algorithm,
-            aead: provider.aead(algorithm, keys.key.expose())?,
-            numbers: provider.number_cipher(algorithm, keys.number_key.expose())?,
+            aead: provider.aead(algorithm, keys.key())?,
+            numbers: provider.number_cipher(algorithm, keys.number_key())?,
             iv: Zeroizing::new(iv),
         })
     }

@@ -134,6 +134,11 @@ impl Writer {
         Self { bytes: Vec::new() }
     }
 
+    /// Starts empty, with room for `capacity` bytes.
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self { bytes: Vec::with_capacity(capacity) }
+    }
+
     /// Everything written.
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes

@@ -19,9 +19,13 @@ pub const POINT_FORMAT_UNCOMPRESSED: u8 = 0;
 
 impl Extension<'static> {
     pub(super) fn made(extension_type: ExtensionType, fill: impl FnOnce(&mut Writer)) -> Self {
-        let mut w = Writer::new();
+        let mut w = Writer::with_capacity(64);
         fill(&mut w);
         Self { extension_type, data: Cow::Owned(w.into_bytes()) }
+    }
+
+    pub(super) const fn fixed(extension_type: ExtensionType, data: &'static [u8]) -> Self {
+        Self { extension_type, data: Cow::Borrowed(data) }
     }
 
     /// server_name of a client: one DNS name (RFC 6066 §3).
@@ -43,7 +47,7 @@ impl Extension<'static> {
 
     /// ec_point_formats with `uncompressed` (RFC 8422 §5.1.2).
     pub fn ec_point_formats() -> Self {
-        Self::made(ExtensionType::EC_POINT_FORMATS, |w| w.vec8(|w| w.u8(POINT_FORMAT_UNCOMPRESSED)))
+        Self::fixed(ExtensionType::EC_POINT_FORMATS, &[1, POINT_FORMAT_UNCOMPRESSED])
     }
 
     /// signature_algorithms (RFC 5246 §7.4.1.4.1).
@@ -55,12 +59,12 @@ impl Extension<'static> {
 
     /// extended_master_secret (RFC 7627 §5.1).
     pub fn extended_master_secret() -> Self {
-        Self::made(ExtensionType::EXTENDED_MASTER_SECRET, |_| ())
+        Self::fixed(ExtensionType::EXTENDED_MASTER_SECRET, &[])
     }
 
     /// renegotiation_info of an initial handshake (RFC 5746 §3.2).
     pub fn renegotiation_info() -> Self {
-        Self::made(ExtensionType::RENEGOTIATION_INFO, |w| w.vec8(|_| ()))
+        Self::fixed(ExtensionType::RENEGOTIATION_INFO, &[0])
     }
 }
 

@@ -48,13 +48,23 @@ impl HandshakeHeader {
         Ok(header)
     }
 
+    /// The header's bytes. The first four are the header that TLS has.
+    pub fn to_bytes(&self) -> [u8; HANDSHAKE_HEADER_LEN] {
+        let [_, length @ ..] = self.length.to_be_bytes();
+        let [_, offset @ ..] = self.fragment_offset.to_be_bytes();
+        let [_, fragment @ ..] = self.fragment_length.to_be_bytes();
+        let mut bytes = [0; HANDSHAKE_HEADER_LEN];
+        bytes[0] = self.message_type.0;
+        bytes[1..4].copy_from_slice(&length);
+        bytes[4..6].copy_from_slice(&self.message_seq.to_be_bytes());
+        bytes[6..9].copy_from_slice(&offset);
+        bytes[9..12].copy_from_slice(&fragment);
+        bytes
+    }
+
     /// Writes the header.
     pub fn emit(&self, w: &mut Writer) {
-        w.u8(self.message_type.0);
-        w.u24(self.length);
-        w.u16(self.message_seq);
-        w.u24(self.fragment_offset);
-        w.u24(self.fragment_length);
+        w.bytes(&self.to_bytes());
     }
 }
 

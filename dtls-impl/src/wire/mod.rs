@@ -50,9 +50,12 @@ pub use record13::{
     AnyRecord, AnyRecords, EpochBits, HeaderForm, ProtectedRecord, SeqBits, UNIFIED_HEADER_LEN_MAX, emit_unified,
 };
 
+/// Room to make for a message: most are shorter.
+const BODY_LEN_USUAL: usize = 256;
+
 /// The body of a message as bytes.
 pub(crate) fn body_of(emit: impl FnOnce(&mut Writer)) -> Vec<u8> {
-    let mut w = Writer::new();
+    let mut w = Writer::with_capacity(BODY_LEN_USUAL);
     emit(&mut w);
     w.into_bytes()
 }

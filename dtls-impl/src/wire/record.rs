@@ -29,13 +29,21 @@ pub struct RecordHeader {
 }
 
 impl RecordHeader {
+    /// The bytes of the header of a record with a body of `body_len` bytes.
+    pub fn to_bytes(&self, body_len: u16) -> [u8; RECORD_HEADER_LEN] {
+        let [_, _, seq @ ..] = self.seq.to_be_bytes();
+        let mut bytes = [0; RECORD_HEADER_LEN];
+        bytes[0] = self.content_type.0;
+        bytes[1..3].copy_from_slice(&self.version.0.to_be_bytes());
+        bytes[3..5].copy_from_slice(&self.epoch.to_be_bytes());
+        bytes[5..11].copy_from_slice(&seq);
+        bytes[11..].copy_from_slice(&body_len.to_be_bytes());
+        bytes
+    }
+
     /// Writes the header of a record with a body of `body_len` bytes.
     pub fn emit(&self, body_len: u16, w: &mut Writer) {
-        w.u8(self.content_type.0);
-        w.u16(self.version.0);
-        w.u16(self.epoch);
-        w.u48(self.seq);
-        w.u16(body_len);
+        w.bytes(&self.to_bytes(body_len));
     }
 }
 

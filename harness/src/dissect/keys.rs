@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dtls_impl::crypto::schedule12::{KeyBlock, WriteKey};
+use dtls_impl::crypto::schedule12::{KeyBlock, Side, WriteKey};
 use dtls_impl::crypto::schedule13::TrafficSecret;
 use dtls_impl::crypto::{AeadAlgorithm, HashAlgorithm, Secret, rustcrypto};
 use dtls_impl::record::protection12::Opener;
@@ -95,8 +95,8 @@ impl Openers {
         let provider = rustcrypto::provider();
         let (aead, hash) = algorithms(CipherSuite(suite))?;
         let block = KeyBlock::derive(&*provider, hash, aead, master.expose(), client_random, server_random);
-        let opener = |part: &WriteKey| Opener::new(&*provider, aead, part.key.expose(), part.iv.expose()).ok();
-        Some(Self([opener(&block.client)?, opener(&block.server)?]))
+        let opener = |part: WriteKey<'_>| Opener::new(&*provider, aead, part.key, part.iv).ok();
+        Some(Self([opener(block.of(Side::Client))?, opener(block.of(Side::Server))?]))
     }
 
     /// The plaintext of a record; `None` if its tag is wrong.

@@ -1,6 +1,6 @@
 //! Real record bytes for tests: hellos, messages cut into fragments, records, datagrams.
 
-use dtls_impl::crypto::schedule12::KeyBlock;
+use dtls_impl::crypto::schedule12::{KeyBlock, Side};
 use dtls_impl::crypto::{AeadAlgorithm, HashAlgorithm, rustcrypto};
 use dtls_impl::record::protection12::Sealer;
 
@@ -91,10 +91,10 @@ pub(crate) fn protected(from: Role, content_type: u8, seq: u64, plaintext: &[u8]
     let (aead, hash) = (AeadAlgorithm::Aes128Ccm8, HashAlgorithm::Sha256);
     let block = KeyBlock::derive(&*provider, hash, aead, &MASTER, &CLIENT_RANDOM, &SERVER_RANDOM);
     let part = match from {
-        Role::Client => &block.client,
-        Role::Server => &block.server,
+        Role::Client => block.of(Side::Client),
+        Role::Server => block.of(Side::Server),
     };
-    let sealer = Sealer::new(&*provider, aead, part.key.expose(), part.iv.expose()).unwrap();
+    let sealer = Sealer::new(&*provider, aead, part.key, part.iv).unwrap();
     let mut out = Vec::new();
     sealer.seal(content_type, 1, seq, plaintext, &mut out).unwrap();
     out

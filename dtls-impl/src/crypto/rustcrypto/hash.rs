@@ -14,6 +14,13 @@ pub(super) fn start(algorithm: HashAlgorithm) -> Box<dyn Hash> {
     }
 }
 
+pub(super) fn of(algorithm: HashAlgorithm, bytes: &[u8]) -> Digest {
+    match algorithm {
+        HashAlgorithm::Sha256 => Digest::new(&Sha256::digest(bytes)),
+        HashAlgorithm::Sha384 => Digest::new(&Sha384::digest(bytes)),
+    }
+}
+
 pub(super) fn hmac(algorithm: HashAlgorithm, key: &[u8], parts: &[&[u8]]) -> Digest {
     match algorithm {
         HashAlgorithm::Sha256 => mac::<Hmac<Sha256>>(key, parts),
@@ -61,6 +68,7 @@ mod tests {
     fn hash(algorithm: HashAlgorithm, message: &[u8]) -> Digest {
         let mut hash = start(algorithm);
         hash.update(message);
+        assert_eq!(hash.current(), of(algorithm, message));
         hash.current()
     }
 

@@ -33,6 +33,10 @@ impl CryptoProvider for RustCrypto {
         hash::start(algorithm)
     }
 
+    fn hash_of(&self, algorithm: HashAlgorithm, bytes: &[u8]) -> Digest {
+        hash::of(algorithm, bytes)
+    }
+
     fn hmac(&self, algorithm: HashAlgorithm, key: &[u8], parts: &[&[u8]]) -> Digest {
         hash::hmac(algorithm, key, parts)
     }

@@ -1,7 +1,6 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::crypto::Secret;
 use crate::crypto::rustcrypto::provider;
 use crate::wire::Reader;
 
@@ -22,11 +21,7 @@ const NUMBER: RecordNumber = RecordNumber { epoch: 3, seq: 0x1_2345 };
 
 fn keys(algorithm: AeadAlgorithm) -> TrafficKeys {
     let key_len = algorithm.key_len();
-    TrafficKeys {
-        key: Secret::new(vec![1; key_len]),
-        iv: Secret::new((0..12).collect()),
-        number_key: Secret::new(vec![2; key_len]),
-    }
+    TrafficKeys::of(&vec![1; key_len], &core::array::from_fn::<u8, 12, _>(|i| i as u8), &vec![2; key_len])
 }
 
 fn pair(algorithm: AeadAlgorithm) -> (Sealer, Opener) {
@@ -69,13 +64,12 @@ fn nonce_additional_data_and_mask_are_as_the_rfcs_say() {
         let record = sealed(&sealer, HeaderForm::FULL, b"a content of some length");
         let (header, body) = record.split_at(5);
         let keys = keys(algorithm);
-        let mask =
-            provider().number_cipher(algorithm, keys.number_key.expose()).unwrap().mask(body.first_chunk().unwrap());
+        let mask = provider().number_cipher(algorithm, keys.number_key()).unwrap().mask(body.first_chunk().unwrap());
         let len = body.len() as u8;
         assert_eq!(header, [0b0010_1111, 0x23 ^ mask[0], 0x45 ^ mask[1], 0, len]);
         let nonce: [u8; 12] = core::array::from_fn(|i| i as u8 ^ [0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0x23, 0x45][i]);
         let mut expected = b"a content of some length\x16".to_vec();
-        let aead = provider().aead(algorithm, keys.key.expose()).unwrap();
+        let aead = provider().aead(algorithm, keys.key()).unwrap();
         aead.seal(&nonce, &[0b0010_1111, 0x23, 0x45, 0, len], &mut expected, 0).unwrap();
         assert_eq!(body, expected);
     }
@@ -119,9 +113,9 @@ fn a_record_without_content_type_is_refused_though_authentic() {
     let keys = keys(AeadAlgorithm::Aes128Gcm);
     let header = [0b0010_0111, 0, 0, 20];
     let mut body = vec![0; 4];
-    let aead = provider().aead(AeadAlgorithm::Aes128Gcm, keys.key.expose()).unwrap();
+    let aead = provider().aead(AeadAlgorithm::Aes128Gcm, keys.key()).unwrap();
     aead.seal(&core::array::from_fn(|i| i as u8), &header, &mut body, 0).unwrap();
-    let cipher = provider().number_cipher(AeadAlgorithm::Aes128Gcm, keys.number_key.expose()).unwrap();
+    let cipher = provider().number_cipher(AeadAlgorithm::Aes128Gcm, keys.number_key()).unwrap();
     let mask = cipher.mask(body.first_chunk().unwrap());
     let record = [&[header[0], mask[0], 0, 20][..], &body].concat();
     assert_eq!(open(&opener, &record, 0), Err(OpenError::NoContentType));
