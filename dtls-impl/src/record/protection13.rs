@@ -11,9 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::crypto::schedule13::{NONCE_LEN, TrafficKeys};
 use crate::crypto::{Aead, AeadAlgorithm, CryptoError, CryptoProvider, NUMBER_SAMPLE_LEN, NumberCipher};
-use crate::wire::{
-    ContentType, HeaderForm, PLAINTEXT_LEN_MAX, ProtectedRecord, RecordNumber, SeqBits, Writer, emit_unified,
-};
+use crate::wire::{ContentType, HeaderForm, PLAINTEXT_LEN_MAX, ProtectedRecord, RecordNumber, SeqBits, UnifiedHeader};
 
 /// Largest body of a protected record, 2^14 + 256 (RFC 8446 §5.2).
 pub const CIPHERTEXT_LEN_MAX: usize = PLAINTEXT_LEN_MAX + 256;
@@ -98,25 +96,22 @@ impl Sealer {
         // RFC 9147 §4.2.3: padding makes the ciphertext long enough for a sample.
         let inner_len = (content.len() + CONTENT_TYPE_LEN).max(NUMBER_SAMPLE_LEN.saturating_sub(tag_len));
         let body_len = (inner_len + tag_len) as u16;
-        let mut header = Writer::new();
-        emit_unified(form, number.epoch, number.seq, body_len, &mut header);
-        let header = header.into_bytes();
+        let header = UnifiedHeader::new(form, None, number.epoch, number.seq, body_len);
 
         let start = out.len();
-        out.reserve(header.len() + usize::from(body_len));
-        out.extend_from_slice(&header);
+        out.reserve(header.as_bytes().len() + usize::from(body_len));
+        out.extend_from_slice(header.as_bytes());
         let body = out.len();
         out.extend_from_slice(content);
         out.push(content_type.0);
         out.resize(body + inner_len, 0);
         let nonce = self.keyed.nonce(number.seq);
-        self.keyed.aead.seal(&nonce, &header, out, body).inspect_err(|_| out.truncate(start))?;
+        self.keyed.aead.seal(&nonce, header.as_bytes(), out, body).inspect_err(|_| out.truncate(start))?;
 
         let (front, ciphertext) = out.split_at_mut(body);
         let sample = ciphertext.first_chunk().ok_or(CryptoError::BadLength)?;
         let mask = self.keyed.numbers.mask(sample);
-        let seq_len = if form.long_seq { 2 } else { 1 };
-        front[start + 1..start + 1 + seq_len].iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
+        front[start..].copy_from_slice(header.masked(mask).as_bytes());
         Ok(())
     }
 }
@@ -131,7 +126,7 @@ pub struct Opener {
 #[derive(Debug)]
 pub struct NumberedRecord<'a> {
     number: RecordNumber,
-    header: Vec<u8>,
+    header: UnifiedHeader,
     body: &'a [u8],
 }
 
@@ -198,16 +193,16 @@ impl Opener {
         if body.len() < self.keyed.algorithm.tag_len() + CONTENT_TYPE_LEN || body.len() > CIPHERTEXT_LEN_MAX {
             return Err(OpenError::BadLength);
         }
-        let seq = record.seq().unmask(self.keyed.numbers.mask(sample));
-        let number = RecordNumber { epoch, seq: reconstruct_seq(next, seq) };
-        Ok(NumberedRecord { number, header: record.header_with(seq), body })
+        let mask = self.keyed.numbers.mask(sample);
+        let number = RecordNumber { epoch, seq: reconstruct_seq(next, record.seq().unmask(mask)) };
+        Ok(NumberedRecord { number, header: record.header_unmasked(mask), body })
     }
 
     /// Checks and decrypts.
     pub fn open(&self, record: NumberedRecord<'_>) -> Result<PlainRecord, OpenError> {
         let mut content = record.body.to_vec();
         let nonce = self.keyed.nonce(record.number.seq);
-        let opened = self.keyed.aead.open(&nonce, &record.header, &mut content);
+        let opened = self.keyed.aead.open(&nonce, record.header.as_bytes(), &mut content);
         let inner_len = opened.map_err(|_| OpenError::NotAuthentic)?;
         content.truncate(inner_len);
         let last = content.iter().rposition(|byte| *byte != 0).ok_or(OpenError::NoContentType)?;

@@ -47,7 +47,8 @@ pub use record::{
     CIPHERTEXT_LEN_MAX, PLAINTEXT_LEN_MAX, RECORD_HEADER_LEN, RECORD_SEQ_MAX, Record, RecordHeader, Records,
 };
 pub use record13::{
-    AnyRecord, AnyRecords, EpochBits, HeaderForm, ProtectedRecord, SeqBits, UNIFIED_HEADER_LEN_MAX, emit_unified,
+    AnyRecord, AnyRecords, CONNECTION_ID_LEN_MAX, EpochBits, HeaderForm, ProtectedRecord, SeqBits,
+    UNIFIED_HEADER_LEN_MAX, UnifiedHeader,
 };
 
 /// Room to make for a message: most are shorter.

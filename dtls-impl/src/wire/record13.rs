@@ -1,7 +1,7 @@
 //! Records of DTLS 1.3 in a datagram: plaintext ones as in DTLS 1.2, and protected ones behind the unified header
 //! (RFC 9147 §4). Looks at nothing behind the header, and takes nothing off the record number but its bits.
 
-use super::codec::{ParseError, Reader, Writer};
+use super::codec::{ParseError, Reader};
 use super::record::Record;
 
 /// `0b001` in the top bits marks a protected record (RFC 9147 §4.1).
@@ -16,8 +16,11 @@ const LENGTH_BIT: u8 = 0b0000_0100;
 /// E: low bits of the epoch.
 const EPOCH_MASK: u8 = 0b0000_0011;
 
-/// Longest unified header without a connection ID.
-pub const UNIFIED_HEADER_LEN_MAX: usize = 5;
+/// Longest unified header: first byte, connection ID, number, length.
+pub const UNIFIED_HEADER_LEN_MAX: usize = 1 + CONNECTION_ID_LEN_MAX + 2 + 2;
+
+/// Longest connection ID (RFC 9146 §3).
+pub const CONNECTION_ID_LEN_MAX: usize = u8::MAX as usize;
 
 /// The two bits of its epoch that a record shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,23 +70,57 @@ impl HeaderForm {
     /// What fits everywhere.
     pub const FULL: Self = Self { long_seq: true, length: true };
 
-    /// Length of the header.
+    /// Length of the header without a connection ID.
     pub const fn header_len(self) -> usize {
         2 + self.long_seq as usize + 2 * self.length as usize
     }
 }
 
-/// Writes a unified header without a connection ID, its number not yet masked, and says where the number is.
-pub fn emit_unified(form: HeaderForm, epoch: u64, seq: u64, body_len: u16, w: &mut Writer) {
-    let bit = |condition, bit| if condition { bit } else { 0 };
-    w.u8(FIXED_BITS | bit(form.long_seq, LONG_SEQ_BIT) | bit(form.length, LENGTH_BIT) | EpochBits::of(epoch).0);
-    if form.long_seq {
-        w.u16(seq as u16);
-    } else {
-        w.u8(seq as u8);
+/// A unified header as bytes, its number not masked: what the tag covers (RFC 9147 §4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnifiedHeader {
+    bytes: [u8; UNIFIED_HEADER_LEN_MAX],
+    len: usize,
+    number_at: usize,
+    number_len: usize,
+}
+
+impl UnifiedHeader {
+    /// The header of a record with a body of `body_len` bytes. A connection ID is at most
+    /// [`CONNECTION_ID_LEN_MAX`] bytes long; what is longer is cut.
+    pub fn new(form: HeaderForm, connection_id: Option<&[u8]>, epoch: u64, seq: u64, body_len: u16) -> Self {
+        let bit = |condition, bit| if condition { bit } else { 0 };
+        let mut bytes = [0; UNIFIED_HEADER_LEN_MAX];
+        bytes[0] = FIXED_BITS
+            | bit(connection_id.is_some(), CONNECTION_ID_BIT)
+            | bit(form.long_seq, LONG_SEQ_BIT)
+            | bit(form.length, LENGTH_BIT)
+            | EpochBits::of(epoch).0;
+        let connection_id = connection_id.unwrap_or_default();
+        let connection_id = &connection_id[..connection_id.len().min(CONNECTION_ID_LEN_MAX)];
+        let number_at = 1 + connection_id.len();
+        bytes[1..number_at].copy_from_slice(connection_id);
+        let number_len = if form.long_seq { 2 } else { 1 };
+        let mut len = number_at + number_len;
+        bytes[number_at..len].copy_from_slice(&(seq as u16).to_be_bytes()[2 - number_len..]);
+        if form.length {
+            bytes[len..len + 2].copy_from_slice(&body_len.to_be_bytes());
+            len += 2;
+        }
+        Self { bytes, len, number_at, number_len }
     }
-    if form.length {
-        w.u16(body_len);
+
+    /// The header.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    /// The header with the number masked, as it is sent.
+    #[must_use]
+    pub fn masked(mut self, mask: [u8; 2]) -> Self {
+        let number = &mut self.bytes[self.number_at..self.number_at + self.number_len];
+        number.iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
+        self
     }
 }
 
@@ -107,7 +144,7 @@ impl<'a> ProtectedRecord<'a> {
             return Err(ParseError::BadValue);
         }
         let connection_id = match (first & CONNECTION_ID_BIT != 0, connection_id_len) {
-            (true, Some(len)) => Some(r.take(len)?),
+            (true, Some(len)) if len <= CONNECTION_ID_LEN_MAX => Some(r.take(len)?),
             (false, None) => None,
             _ => return Err(ParseError::BadValue),
         };
@@ -146,15 +183,17 @@ impl<'a> ProtectedRecord<'a> {
         self.body
     }
 
-    /// The header as it was before its number was masked, which is what the tag covers (RFC 9147 §4).
-    pub fn header_with(&self, seq: SeqBits) -> Vec<u8> {
-        let mut header = self.header.to_vec();
-        let at = 1 + self.connection_id.map_or(0, <[u8]>::len);
-        match seq {
-            SeqBits::Short(bits) => header[at] = bits,
-            SeqBits::Long(bits) => header[at..at + 2].copy_from_slice(&bits.to_be_bytes()),
-        }
-        header
+    /// The header as it was before this mask was added to its number.
+    pub fn header_unmasked(&self, mask: [u8; 2]) -> UnifiedHeader {
+        let mut bytes = [0; UNIFIED_HEADER_LEN_MAX];
+        let len = self.header.len();
+        bytes[..len].copy_from_slice(self.header);
+        let number_at = 1 + self.connection_id.map_or(0, <[u8]>::len);
+        let number_len = match self.seq {
+            SeqBits::Short(_) => 1,
+            SeqBits::Long(_) => 2,
+        };
+        UnifiedHeader { bytes, len, number_at, number_len }.masked(mask)
     }
 }
 
@@ -201,13 +240,12 @@ impl<'a> Iterator for AnyRecords<'a> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::codec::Writer;
     use super::*;
     use crate::wire::{ContentType, ProtocolVersion, RecordHeader};
 
     fn header(form: HeaderForm, body_len: u16) -> Vec<u8> {
-        let mut w = Writer::new();
-        emit_unified(form, 6, 0x1_2345, body_len, &mut w);
-        w.into_bytes()
+        UnifiedHeader::new(form, None, 6, 0x1_2345, body_len).as_bytes().to_vec()
     }
 
     /// RFC 9147 §4, figure 4: what each form looks like.
@@ -221,7 +259,7 @@ mod tests {
         for (long_seq, length) in [(true, true), (false, true), (true, false), (false, false)] {
             assert_eq!(header(form(long_seq, length), 7).len(), form(long_seq, length).header_len());
         }
-        assert_eq!(HeaderForm::FULL.header_len(), UNIFIED_HEADER_LEN_MAX);
+        assert_eq!(HeaderForm::FULL.header_len() + CONNECTION_ID_LEN_MAX, UNIFIED_HEADER_LEN_MAX);
     }
 
     #[test]
@@ -244,9 +282,9 @@ mod tests {
             assert!(record.epoch().fit(2) && record.epoch().fit(6) && !record.epoch().fit(3));
             let seq = if long { SeqBits::Long(0x2345) } else { SeqBits::Short(0x45) };
             assert_eq!(record.seq(), seq);
-            let masked = record.header_with(seq.unmask([0xff, 0xff]));
-            assert_ne!(masked, bytes[..header_len]);
-            assert_eq!(record.header_with(seq), bytes[..header_len]);
+            let other = record.header_unmasked([0xff, 0xff]);
+            assert_ne!(other.as_bytes(), &bytes[..header_len]);
+            assert_eq!(other.masked([0xff, 0xff]).as_bytes(), &bytes[..header_len]);
             // Neither the wrong idea of connection IDs nor a cut header can be read.
             assert!(ProtectedRecord::parse(&mut Reader::new(&bytes), (!with_id).then_some(3)).is_err());
             for cut in 0..header_len {
