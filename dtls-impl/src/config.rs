@@ -1,5 +1,7 @@
 //! What an endpoint is told to be. Plain values with defaults; checked when a connection is made.
 
+mod tickets;
+
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,6 +17,8 @@ use crate::pki::{self, ServerVerifier};
 use crate::suite::{self, KeyExchangeKind, SUITES, SUITES13, Suite, Suite13};
 use crate::time::Instant;
 use crate::wire::CipherSuite;
+
+pub use self::tickets::{PskMode, TICKET_KEY_LEN, TICKET_LIFETIME_MAX, TicketKeys, Tickets};
 
 /// Smallest MTU: room for the headers, the longest AEAD expansion and a useful piece of a message.
 pub const MTU_MIN: usize = 256;
@@ -86,6 +90,12 @@ pub struct Common {
     pub cipher_suites: Vec<CipherSuite>,
     /// Key exchange groups in order of preference. Default: X25519, P-256.
     pub groups: Vec<Group>,
+    /// Key exchange that goes with pre-shared keys in DTLS 1.3, in order of preference. Default: with an ephemeral key
+    /// exchange only.
+    pub psk_modes: Vec<PskMode>,
+    /// Imports external PSKs into DTLS 1.3 with this context (RFC 9258), so that each serves one protocol and one hash
+    /// only. Both ends must, or neither. Default: PSKs are used as they are.
+    pub psk_import: Option<Vec<u8>>,
     /// Largest datagram to send, in bytes of UDP payload, 256 to 65507. Default 1200.
     pub mtu: usize,
     /// Retransmission timers.
@@ -111,6 +121,8 @@ impl Common {
             cipher_suites13: SUITES13.iter().map(|suite| suite.code).collect(),
             cipher_suites: suites.map(|suite| suite.code).collect(),
             groups: vec![Group::X25519, Group::Secp256r1],
+            psk_modes: vec![PskMode::DheKe],
+            psk_import: None,
             mtu: 1200,
             timers: Timers::default(),
             unix_time: 0,
@@ -124,6 +136,11 @@ impl Common {
     /// The date at `now`, in seconds since 1970.
     pub(crate) const fn date(&self, now: Instant) -> u64 {
         self.unix_time.saturating_add(now.as_nanos() / 1_000_000_000)
+    }
+
+    /// The date at `now`, in milliseconds since 1970.
+    pub(crate) const fn date_millis(&self, now: Instant) -> u64 {
+        self.unix_time.saturating_mul(1000).saturating_add(now.as_nanos() / 1_000_000)
     }
 
     pub(crate) fn mutated(&self) -> Mutated {
@@ -140,10 +157,10 @@ impl Common {
     }
 
     /// The configured suites of DTLS 1.3. An external PSK goes with the hash it was made for, which is SHA-256 unless
-    /// said otherwise (RFC 8446 §4.2.11).
+    /// said otherwise (RFC 8446 §4.2.11); one that is imported goes with all.
     pub(crate) fn suites13(&self, psk: bool) -> Vec<Suite13> {
         let known = self.cipher_suites13.iter().filter_map(|code| suite::find13(*code));
-        known.filter(|suite| !psk || suite.hash == HashAlgorithm::Sha256).collect()
+        known.filter(|suite| !psk || self.psk_import.is_some() || suite.hash == HashAlgorithm::Sha256).collect()
     }
 
     fn check(&self, psk: bool, usable: impl Fn(KeyExchangeKind) -> bool) -> Result<(), Misuse> {
@@ -163,9 +180,17 @@ impl Common {
         if self.groups.is_empty() && ecdhe {
             return Err(Misuse::NoGroups);
         }
+        if self.psk_modes.is_empty()
+            || self.psk_import.as_ref().is_some_and(|context| context.len() > IMPORT_CONTEXT_MAX)
+        {
+            return Err(Misuse::BadPsk);
+        }
         Ok(())
     }
 }
+
+/// Longest context of imported PSKs: with it, an identity still fits its extension.
+const IMPORT_CONTEXT_MAX: usize = 1 << 14;
 
 /// A pre-shared key and its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -309,18 +334,21 @@ pub struct ServerConfig {
     pub credentials: ServerCredentials,
     /// The cookie exchange.
     pub cookies: Cookies,
+    /// Tickets for resumption. Default: none.
+    pub tickets: Option<Tickets>,
 }
 
 impl ServerConfig {
     /// Defaults for these credentials.
     pub fn new(provider: Arc<dyn CryptoProvider>, credentials: ServerCredentials, cookies: Cookies) -> Self {
         let common = Common::new(provider, |key_exchange| credentials.usable(key_exchange));
-        Self { common, credentials, cookies }
+        Self { common, credentials, cookies, tickets: None }
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {
         let psk = matches!(self.credentials, ServerCredentials::Psk { .. });
         self.common.check(psk, |key_exchange| self.credentials.usable(key_exchange))?;
+        self.tickets.as_ref().map_or(Ok(()), Tickets::check)?;
         if let ServerCredentials::Psk { keys, .. } = &self.credentials {
             keys.iter().try_for_each(|(identity, key)| Psk::check(identity, key))?;
         }

@@ -120,6 +120,10 @@ pub enum Misuse {
     NoGroups,
     /// A PSK identity or key is empty or too long.
     BadPsk,
+    /// A ticket's lifetime is zero or above a week, or more than 8 are wanted at once.
+    BadTickets,
+    /// The session is for another server name, is no longer fresh, or does not go with the configuration.
+    SessionNotUsable,
     /// A certificate chain is empty, or its key does not load or does not belong to it.
     BadCertifiedKey,
     /// The server name is missing where certificates are checked, or is not a DNS name.

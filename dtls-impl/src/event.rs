@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::error::Error;
+use crate::session::ClientSession;
 use crate::time::Instant;
 use crate::wire::{Alert, CipherSuite};
 
@@ -31,6 +32,8 @@ pub enum Event {
         /// Whether the master secret is bound to the handshake (RFC 7627).
         extended_master_secret: bool,
     },
+    /// A client can resume this session later. A server of DTLS 1.3 may give several, at any time.
+    Session(ClientSession),
     /// Application data of one record.
     Data(Vec<u8>),
     /// The peer sent close_notify; the connection has ended.
@@ -57,6 +60,7 @@ impl fmt::Debug for Event {
                 .field("extended_master_secret", extended_master_secret)
                 .finish(),
             Self::Data(data) => write!(f, "Data({} bytes)", data.len()),
+            Self::Session(session) => write!(f, "Session({session:?})"),
             Self::PeerClosed => f.write_str("PeerClosed"),
             Self::Failed(error) => write!(f, "Failed({error:?})"),
             Self::Discarded(reason) => write!(f, "Discarded({reason:?})"),

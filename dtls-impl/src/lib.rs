@@ -19,11 +19,11 @@
 //! Supported: cipher suites with AEAD, authenticated by ECDSA, Ed25519 or RSA certificates (RSA for clients only) or by
 //! PSK; X25519 and P-256; extended_master_secret; the cookie exchange without state; exporters. Of DTLS 1.3, which is
 //! off unless [`config::Versions`] says otherwise: HelloRetryRequest without state, ACKs, KeyUpdate in both directions,
-//! external PSK with ephemeral keys, and negotiation down to 1.2 with its protection.
+//! PSKs that are external, imported (RFC 9258) or of a ticket, with ephemeral keys or alone, and negotiation down to 1.2
+//! with its protection.
 //!
-//! Not supported, on purpose: renegotiation and session resumption, client certificates (a request is answered with
-//! none), CBC suites, compression, heartbeats; of DTLS 1.3 tickets (read, acknowledged and forgotten), early data,
-//! connection IDs, and TLS_AES_128_CCM_8_SHA256 (RFC 9147 §4.5.3). Flights go out at once, however many records they
+//! Not supported: renegotiation, on purpose; session resumption in DTLS 1.2, client certificates (a request is answered with
+//! none), CBC suites, compression, heartbeats; of DTLS 1.3 early data, connection IDs, and TLS_AES_128_CCM_8_SHA256 (RFC 9147 §4.5.3). Flights go out at once, however many records they
 //! have (RFC 9147 §5.8.3 would have pauses after ten). One connection is one association: a ClientHello on an established
 //! association does not start another (RFC 6347 §4.2.8 is for whoever owns the socket and makes connections).
 //!
@@ -83,8 +83,10 @@ mod link13;
 #[cfg_attr(not(feature = "mutation"), expect(unreachable_pub, reason = "exported with the feature only"))]
 #[cfg_attr(all(not(feature = "mutation"), not(test)), expect(dead_code, reason = "names are for the feature's users"))]
 mod mutation;
+mod negotiated;
 pub mod pki;
 pub mod record;
+mod session;
 mod suite;
 pub mod time;
 pub mod wire;
@@ -96,4 +98,6 @@ pub use error::Error;
 pub use event::{DiscardReason, Event, Output};
 #[cfg(feature = "mutation")]
 pub use mutation::Mutation;
+pub use negotiated::Negotiated;
+pub use session::ClientSession;
 pub use time::Instant;

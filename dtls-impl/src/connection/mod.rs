@@ -15,6 +15,8 @@ use crate::config::{ClientConfig, ClientCredentials, ServerConfig, Versions};
 use crate::entropy::Seed;
 use crate::error::{Error, Misuse};
 use crate::event::Output;
+use crate::negotiated::Negotiated;
+use crate::session::ClientSession;
 use crate::time::Instant;
 use crate::wire::{
     Alert, AlertDescription, AlertLevel, ClientHello, ContentType, ExtensionType, Fragments, HANDSHAKE_HEADER_LEN,
@@ -57,6 +59,29 @@ impl Connection {
         seed: Seed,
         now: Instant,
     ) -> Result<Self, Error> {
+        Self::new_client(config, server_name, None, &seed, now)
+    }
+
+    /// A client that offers to resume a session, and does a full handshake if the server will not. Fails with
+    /// [`Misuse::SessionNotUsable`] if the session was with another server name, is no longer fresh, or has a version or
+    /// suite that the configuration does not have.
+    pub fn resume(
+        config: Arc<ClientConfig>,
+        server_name: Option<&str>,
+        session: ClientSession,
+        seed: Seed,
+        now: Instant,
+    ) -> Result<Self, Error> {
+        Self::new_client(config, server_name, Some(session), &seed, now)
+    }
+
+    fn new_client(
+        config: Arc<ClientConfig>,
+        server_name: Option<&str>,
+        session: Option<ClientSession>,
+        seed: &Seed,
+        now: Instant,
+    ) -> Result<Self, Error> {
         config.check()?;
         let server_name = server_name.map(|name| ServerName::try_from(name.to_owned()));
         let server_name = server_name.transpose().map_err(|_| Misuse::BadServerName)?;
@@ -64,9 +89,10 @@ impl Connection {
             return Err(Misuse::BadServerName.into());
         }
         let engine = match config.common.versions {
-            Versions::Dtls12 => Engine::V12(Box::new(Connection12::client(config, server_name, &seed, now)?)),
+            Versions::Dtls12 if session.is_some() => return Err(Misuse::SessionNotUsable.into()),
+            Versions::Dtls12 => Engine::V12(Box::new(Connection12::client(config, server_name, seed, now)?)),
             Versions::Dtls13 | Versions::Both => {
-                Engine::V13(Box::new(Connection13::client(config, server_name, &seed, now)?))
+                Engine::V13(Box::new(Connection13::client(config, server_name, session, seed, now)?))
             }
         };
         Ok(Self { engine, or_12: None })
@@ -139,6 +165,11 @@ impl Connection {
     /// §4.1.1.1).
     pub fn data_len_max(&self) -> usize {
         on_either!(&self.engine, connection => connection.data_len_max())
+    }
+
+    /// What was agreed on, while the association is established.
+    pub fn negotiated(&self) -> Option<Negotiated> {
+        on_either!(&self.engine, connection => connection.negotiated())
     }
 
     /// Ends the association with close_notify (RFC 5246 §7.2.1). What arrives after it is dropped.

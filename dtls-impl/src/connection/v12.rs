@@ -22,6 +22,7 @@ use crate::handshake::{Context, Step, client12, cookie, server12};
 use crate::link::Link;
 use crate::link::inbound::FragmentFate;
 use crate::mutation::Mutation;
+use crate::negotiated::Negotiated;
 use crate::time::Instant;
 use crate::wire::{
     Alert, AlertDescription, AlertLevel, ChangeCipherSpec, ClientHello, ClientHelloStart, ContentType, Fragment,
@@ -171,6 +172,11 @@ impl Connection12 {
             self.link.send_alert(AlertLevel::WARNING, AlertDescription::CLOSE_NOTIFY);
         }
         self.end();
+    }
+
+    pub(crate) fn negotiated(&self) -> Option<Negotiated> {
+        let State::Established(session) = &self.state else { return None };
+        Some(Negotiated { version: ProtocolVersion::DTLS1_2, suite: session.suite().code, resumed: false })
     }
 
     /// Fills `out` with keying material for the application (RFC 5705). An empty context differs from none. The

@@ -24,8 +24,10 @@ use crate::handshake::{Context, Step, client13};
 use crate::link13::inbound::FragmentFate;
 use crate::link13::{AckEffect, FlightEnd, Link13};
 use crate::mutation::Mutation;
+use crate::negotiated::Negotiated;
 use crate::record::epochs13::{EPOCH_APPLICATION, EPOCH_MAX, EPOCH_PLAIN, ReadError};
 use crate::record::protection13::PlainRecord;
+use crate::session::ClientSession;
 use crate::time::Instant;
 use crate::wire::{
     Ack, Alert, AlertDescription, AlertLevel, AnyRecord, AnyRecords, ContentType, Fragments, HandshakeType, KeyUpdate,
@@ -79,13 +81,14 @@ impl Connection13 {
     pub(crate) fn client(
         config: Arc<ClientConfig>,
         server_name: Option<ServerName<'static>>,
+        session: Option<ClientSession>,
         seed: &Seed,
         now: Instant,
     ) -> Result<Self, Error> {
         let mut link = Link13::new(&config.common, now);
         let mut entropy = Entropy::new(seed);
         let mut cx = Context { config: &*config, link: &mut link, entropy: &mut entropy };
-        let state = State::Client(Box::new(client13::start(server_name, &mut cx)?));
+        let state = State::Client(Box::new(client13::start(server_name, session, &mut cx)?));
         Ok(Self::new(Role::Client(config), state, link, entropy))
     }
 
@@ -126,8 +129,13 @@ impl Connection13 {
             self.handshake_keys_until = None;
             self.link.inbound.forget_handshake_keys();
         }
+        let waited = matches!(self.state, State::Server(_));
         self.on_records(datagram);
         self.flush_acks();
+        if waited {
+            let result = self.send_tickets();
+            self.fail_on_error(result);
+        }
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
@@ -155,6 +163,10 @@ impl Connection13 {
             self.fail(error.clone());
         }
         result
+    }
+
+    pub(crate) fn negotiated(&self) -> Option<Negotiated> {
+        self.established().ok().map(Session13::negotiated)
     }
 
     pub(crate) fn data_len_max(&self) -> usize {
@@ -315,7 +327,7 @@ impl Connection13 {
         let Role::Server { config, peer_address, secret } = &self.role else { return };
         let config = Arc::clone(config);
         self.link.start_at(record_seq, message.message_seq);
-        match server13::examine(message, &config, secret, peer_address) {
+        match server13::examine(message, &config, secret, peer_address, self.link.now) {
             Ok(Examined::Retry(body)) => {
                 let request = plain_message(record_seq, HandshakeType::SERVER_HELLO, message.message_seq, &body);
                 self.link.datagram(request);
@@ -403,6 +415,10 @@ impl Connection13 {
 
     /// The peer repeats the flight that ours answers. If it had any of ours it would have said so (RFC 9147 §5.8.1).
     fn on_peer_repeats(&mut self) {
+        // What a server sends once established answers nothing.
+        if matches!((&self.state, &self.role), (State::Established(_), Role::Server { .. })) {
+            return;
+        }
         if self.link.retransmitter.flight().is_some_and(|flight| !flight.is_partly_acknowledged()) {
             let result = self.link.on_prompt();
             self.fail_on_error(result);
@@ -474,12 +490,41 @@ impl Connection13 {
                 let update = KeyUpdate::parse(&message.body).map_err(bad)?;
                 self.on_key_update(update)
             }
-            // There is no resumption: tickets are read, acknowledged and forgotten.
-            (HandshakeType::NEW_SESSION_TICKET, Role::Client(_)) => {
-                NewSessionTicket::parse(&message.body).map(|_| ()).map_err(bad)
+            (HandshakeType::NEW_SESSION_TICKET, Role::Client(config)) => {
+                let received = config.common.date_millis(self.link.now);
+                let ticket = NewSessionTicket::parse(&message.body).map_err(bad)?;
+                self.on_ticket(&ticket, received)
             }
             _ => Err(PeerMisbehaved::UnexpectedMessage(message.message_type).into()),
         }
+    }
+
+    /// A ticket of no lifetime is not to be kept (RFC 8446 §4.6.1).
+    fn on_ticket(&mut self, ticket: &NewSessionTicket<'_>, received: u64) -> Result<(), Error> {
+        let State::Established(session) = &self.state else { return Ok(()) };
+        if ticket.lifetime != 0 {
+            let session = session.client_session(ticket, received).map_err(Error::Crypto)?;
+            self.link.event(Event::Session(session));
+        }
+        Ok(())
+    }
+
+    /// A server's gift after the handshake. One flight, to be acknowledged.
+    fn send_tickets(&mut self) -> Result<(), Error> {
+        let (State::Established(session), Role::Server { config, .. }) = (&self.state, &self.role) else {
+            return Ok(());
+        };
+        let Some(tickets) = config.tickets.as_ref().filter(|tickets| tickets.count != 0) else { return Ok(()) };
+        let mut message_seq = self.link.next_message_seq();
+        let mut items = Vec::with_capacity(usize::from(tickets.count));
+        let issued = config.common.date_millis(self.link.now);
+        for nonce in 0..tickets.count {
+            let body = session.new_ticket(nonce, tickets, issued, &mut self.entropy).map_err(Error::Crypto)?;
+            let message_type = HandshakeType::NEW_SESSION_TICKET;
+            items.push(FlightItem::Message { epoch: self.link.write.current(), message_type, message_seq, body });
+            message_seq = message_seq.checked_add(1).ok_or(Error::SequenceExhausted)?;
+        }
+        self.link.send_flight((OutgoingFlight { items }, message_seq), FlightEnd::Ack)
     }
 
     /// The peer will write with its next keys once it knows that we know. The keys before are kept for what is still on
@@ -531,14 +576,15 @@ impl Connection13 {
         self.fail_on_error(result);
     }
 
-    /// The client's last flight, or a KeyUpdate, has arrived.
+    /// The client's last flight, tickets, or a KeyUpdate have arrived.
     fn on_flight_done(&mut self) -> Result<(), Error> {
         let State::Established(session) = &mut self.state else { return Ok(()) };
         if core::mem::take(&mut self.updates.in_flight) {
             let next = self.link.write.current() + 1;
             self.link.install_write(next, session.next_sealer()?);
             self.link.write.forget_before(next);
-        } else {
+        } else if matches!(self.role, Role::Client(_)) {
+            // A server keeps them for a while, in case its ACK got lost.
             self.link.inbound.forget_handshake_keys();
             self.link.write.forget_before(EPOCH_APPLICATION);
         }

@@ -4,6 +4,7 @@
 //! `schedule13` are the key schedules. Nothing here knows records, flights or time.
 
 pub mod hkdf;
+pub mod importer;
 pub mod rustcrypto;
 pub mod schedule12;
 pub mod schedule13;

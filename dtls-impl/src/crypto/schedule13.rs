@@ -36,6 +36,8 @@ pub enum PskOrigin {
     External,
     /// From a NewSessionTicket.
     Resumption,
+    /// Agreed on outside of DTLS, and imported (RFC 9258 §5.2).
+    Imported,
 }
 
 impl KeySchedule<Early> {
@@ -51,6 +53,7 @@ impl KeySchedule<Early> {
         let label: &[u8] = match origin {
             PskOrigin::External => b"ext binder",
             PskOrigin::Resumption => b"res binder",
+            PskOrigin::Imported => b"imp binder",
         };
         let key = TrafficSecret(self.derive(label, &self.hkdf.hash(&[])));
         key.verify_data(&self.hkdf, truncated_hello)

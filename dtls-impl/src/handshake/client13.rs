@@ -14,25 +14,28 @@ use rustls_pki_types::{CertificateDer, ServerName};
 
 use super::builder::FlightBuilder;
 use super::client12::{self, Beyond, SentHello};
+use super::psk13::{self, OwnPsk, own_psks};
 use super::session13::{Keying, Session13};
 use super::transcript::Transcript;
-use super::{Context, EphemeralKey, Step, agree, code, expect, named, read, server_signature_content, unexpected};
-use crate::config::{ClientConfig, ClientCredentials, Psk};
-use crate::crypto::hkdf::Hkdf;
+use super::{
+    Context, EphemeralKey, Step, agree, code, expect, mode_code, named, read, server_signature_content, unexpected,
+};
+use crate::config::{ClientConfig, ClientCredentials, PskMode};
+use crate::crypto::SignatureScheme;
 use crate::crypto::schedule13::{self, KeySchedule, PskOrigin, TrafficSecrets};
-use crate::crypto::{HashAlgorithm, SignatureScheme};
 use crate::error::{Error, Misuse, PeerIncompatible, PeerMisbehaved};
 use crate::flight::reassembly::Message;
 use crate::link13::{FlightEnd, Link13};
 use crate::mutation::Mutation;
 use crate::pki::{self, CertificateError};
 use crate::record::epochs13::{EPOCH_APPLICATION, EPOCH_HANDSHAKE};
+use crate::session::ClientSession;
 use crate::suite::{Suite, Suite13};
 use crate::time::Instant;
 use crate::wire::{
     COMPRESSION_NULL, Certificate13, CertificateRequest13, CertificateVerify, CipherSuite, ClientHello,
     ClientHelloStart, EncryptedExtensions, Extension, ExtensionType, Extensions, Finished13, HandshakeType, KeyShare,
-    OfferedPsk, PSK_MODE_DHE, ProtocolVersion, ServerHello, body_of,
+    ProtocolVersion, ServerHello, body_of,
 };
 
 /// Schemes offered, in order of preference. The last is for chains alone: RFC 8446 §4.2.3 keeps it out of
@@ -43,9 +46,6 @@ const SCHEMES: [SignatureScheme; 4] = [
     SignatureScheme::RsaPssRsaeSha256,
     SignatureScheme::RsaPkcs1Sha256,
 ];
-
-/// Hash of an external PSK, unless agreed on otherwise (RFC 8446 §4.2.11).
-const PSK_HASH: HashAlgorithm = HashAlgorithm::Sha256;
 
 type Cx<'a> = Context<'a, ClientConfig, Link13>;
 type Next = Result<Step<State, Session13>, Error>;
@@ -94,15 +94,21 @@ impl State {
 }
 
 /// 1. Sends the first ClientHello.
-pub(crate) fn start(server_name: Option<ServerName<'static>>, cx: &mut Cx<'_>) -> Result<State, Error> {
-    let psk = psk(cx.config).is_some();
-    let suites = cx.config.common.suites13(psk);
+pub(crate) fn start(
+    server_name: Option<ServerName<'static>>,
+    session: Option<ClientSession>,
+    cx: &mut Cx<'_>,
+) -> Result<State, Error> {
+    let by_psk = matches!(cx.config.credentials, ClientCredentials::Psk(_));
+    let suites = cx.config.common.suites13(by_psk);
+    let psks = own_psks(cx.config, server_name.as_ref(), session, &suites, cx.link.now)?;
     let group = *cx.config.common.groups.first().ok_or(Misuse::NoGroups)?;
     let random = cx.entropy.array();
     let share = cx.config.common.provider.key_exchange(group, cx.entropy).map_err(Error::Crypto)?;
     let mut state = WaitServerHello {
         server_name,
         suites,
+        psks,
         random,
         share: EphemeralKey(share),
         cookie: None,
@@ -112,13 +118,6 @@ pub(crate) fn start(server_name: Option<ServerName<'static>>, cx: &mut Cx<'_>) -
     };
     state.send_hello(cx)?;
     Ok(State::WaitServerHello(state))
-}
-
-const fn psk(config: &ClientConfig) -> Option<&Psk> {
-    match &config.credentials {
-        ClientCredentials::Psk(psk) => Some(psk),
-        ClientCredentials::Certificate { .. } => None,
-    }
 }
 
 /// The suites of DTLS 1.2 that are offered, too.
@@ -134,6 +133,7 @@ fn suites_12(config: &ClientConfig) -> Vec<Suite> {
 pub(crate) struct WaitServerHello {
     server_name: Option<ServerName<'static>>,
     suites: Vec<Suite13>,
+    psks: Vec<OwnPsk>,
     random: [u8; 32],
     share: EphemeralKey,
     cookie: Option<Vec<u8>>,
@@ -202,6 +202,8 @@ impl WaitServerHello {
         }
         self.cookie = cookie.map(<[u8]>::to_vec);
         self.retried = Some(suite);
+        // RFC 8446 §4.1.4: keys for other hashes are of no more use.
+        self.psks.retain(|psk| psk.hash == suite.hash);
         let provider = &*cx.config.common.provider;
         self.transcript.start(provider, suite.hash);
         self.transcript = Transcript::after_retry(provider, suite.hash, &self.transcript.hash());
@@ -212,12 +214,9 @@ impl WaitServerHello {
 
     fn send_hello(&mut self, cx: &mut Cx<'_>) -> Result<(), Error> {
         let mut extensions = self.extensions(cx.config);
-        let psk = psk(cx.config);
-        if let Some(psk) = psk {
-            // Must be the last (RFC 8446 §4.2.11). The binder is made when all before it is there.
-            let binder = [0; PSK_HASH.output_len()];
-            let offered = OfferedPsk { identity: &psk.identity, obfuscated_ticket_age: 0, binder: &binder };
-            extensions.0.push(Extension::offered_psks(&[offered]));
+        if !self.psks.is_empty() {
+            // Must be the last (RFC 8446 §4.2.11). The binders are made when all before them is there.
+            extensions.0.push(psk13::offer(&self.psks, cx.config.common.date_millis(cx.link.now)));
         }
         let hello = ClientHello {
             start: ClientHelloStart {
@@ -231,25 +230,11 @@ impl WaitServerHello {
             extensions,
         };
         let mut body = body_of(|w| hello.emit(w));
-        if let Some(psk) = psk {
-            self.bind(psk, &mut body, cx.config);
-        }
+        psk13::bind(&self.psks, &self.transcript, &cx.config.common.provider, &mut body);
         self.sent.clone_from(&body);
         let mut flight = FlightBuilder::new(&mut self.transcript, cx.link.next_message_seq());
         flight.message(HandshakeType::CLIENT_HELLO, body);
         cx.link.answer(flight.finish(), FlightEnd::Answer)
-    }
-
-    /// Fills in the only binder, which is at the end of the message.
-    fn bind(&self, psk: &Psk, body: &mut [u8], config: &ClientConfig) {
-        let provider = &config.common.provider;
-        let schedule = KeySchedule::new(Hkdf::dtls13(provider.clone(), PSK_HASH), Some(psk.key.expose()));
-        let binder_at = body.len() - PSK_HASH.output_len();
-        // Two lengths stand before the binder: its own, and that of the list.
-        let covered = binder_at - 3;
-        let hash = self.transcript.hash_with(&**provider, PSK_HASH, HandshakeType::CLIENT_HELLO, body, covered);
-        let binder = schedule.binder(PskOrigin::External, &hash);
-        body[binder_at..].copy_from_slice(binder.as_ref());
     }
 
     /// The suites of DTLS 1.3, and then those of 1.2, if that is offered, too.
@@ -266,16 +251,21 @@ impl WaitServerHello {
         let versions = [ProtocolVersion::DTLS1_3, ProtocolVersion::DTLS1_2];
         let offered = if config.common.versions.has_12() { &versions[..] } else { &versions[..1] };
         list.push(Extension::supported_versions(offered));
-        let groups: Vec<_> = config.common.groups.iter().map(|group| named(*group)).collect();
-        list.push(Extension::supported_groups(&groups));
-        let share = KeyShare { group: named(self.share.0.group()), public_key: self.share.0.public_key() };
-        list.push(Extension::key_shares(&[share]));
+        if self.needs_share(config) {
+            let groups: Vec<_> = config.common.groups.iter().map(|group| named(*group)).collect();
+            list.push(Extension::supported_groups(&groups));
+            let share = KeyShare { group: named(self.share.0.group()), public_key: self.share.0.public_key() };
+            list.push(Extension::key_shares(&[share]));
+        }
         if let Some(cookie) = &self.cookie {
             list.push(Extension::cookie(cookie));
         }
-        match config.credentials {
-            ClientCredentials::Psk(_) => list.push(Extension::psk_key_exchange_modes(&[PSK_MODE_DHE])),
-            ClientCredentials::Certificate { .. } => list.push(Extension::signature_algorithms(&SCHEMES.map(code))),
+        if !self.psks.is_empty() {
+            let modes: Vec<_> = config.common.psk_modes.iter().map(|mode| mode_code(*mode)).collect();
+            list.push(Extension::psk_key_exchange_modes(&modes));
+        }
+        if matches!(config.credentials, ClientCredentials::Certificate { .. }) {
+            list.push(Extension::signature_algorithms(&SCHEMES.map(code)));
         }
         let suites = suites_12(config);
         if !suites.is_empty() {
@@ -285,6 +275,12 @@ impl WaitServerHello {
             list.extend(new);
         }
         Extensions(list)
+    }
+
+    /// Not if all that is on offer is key exchange by PSK alone.
+    fn needs_share(&self, config: &ClientConfig) -> bool {
+        let by_psk = matches!(config.credentials, ClientCredentials::Psk(_));
+        !by_psk || config.common.psk_modes != [PskMode::Ke]
     }
 
     fn handle_server_hello(
@@ -300,35 +296,48 @@ impl WaitServerHello {
         if self.retried.is_some_and(|retried| retried != suite) {
             return Err(PeerMisbehaved::SuiteNotOffered.into());
         }
-        let psk = psk(cx.config);
-        let selected = hello.extensions.selected_psk().map_err(bad)?;
-        if selected.is_some() && psk.is_none() {
-            return Err(PeerMisbehaved::UnsolicitedExtension.into());
-        }
-        // Without certificates nothing but the key, which is the only one, can authenticate the server.
-        if psk.is_some() && selected != Some(0) {
-            return Err(PeerMisbehaved::BadPskChoice.into());
-        }
-        let share = hello.extensions.key_share().map_err(bad)?.ok_or(PeerMisbehaved::MissingExtension)?;
-        if share.group != named(self.share.0.group()) {
-            return Err(PeerMisbehaved::GroupNotOffered.into());
-        }
-        let shared = agree(self.share.0, share.public_key)?;
+        let by_psk = matches!(cx.config.credentials, ClientCredentials::Psk(_));
+        let psk = match hello.extensions.selected_psk().map_err(bad)? {
+            // Without certificates nothing but a key can authenticate the server.
+            None if by_psk => return Err(PeerMisbehaved::BadPskChoice.into()),
+            None => None,
+            Some(_) if self.psks.is_empty() => return Err(PeerMisbehaved::UnsolicitedExtension.into()),
+            Some(index) => {
+                let psk = self.psks.get(usize::from(index)).filter(|psk| psk.hash == suite.hash);
+                Some(psk.ok_or(PeerMisbehaved::BadPskChoice)?)
+            }
+        };
+        let share = hello.extensions.key_share().map_err(bad)?;
+        let modes = &cx.config.common.psk_modes;
+        let shared = match share {
+            Some(_) if !self.needs_share(cx.config) => return Err(PeerMisbehaved::UnsolicitedExtension.into()),
+            Some(share) if share.group != named(self.share.0.group()) => {
+                return Err(PeerMisbehaved::GroupNotOffered.into());
+            }
+            Some(_) if psk.is_some() && !modes.contains(&PskMode::DheKe) => {
+                return Err(PeerMisbehaved::BadPskChoice.into());
+            }
+            Some(share) => Some(agree(self.share.0, share.public_key)?),
+            None if psk.is_some() && modes.contains(&PskMode::Ke) => None,
+            None => return Err(PeerMisbehaved::MissingExtension.into()),
+        };
         let common = &cx.config.common;
         let keying = Keying::new(&common.provider, suite, self.random, common.key_log);
         self.transcript.add_received(message);
         self.transcript.start(&*common.provider, suite.hash);
         let early = KeySchedule::new(keying.hkdf.clone(), psk.map(|psk| psk.key.expose()));
-        let schedule = early.into_handshake(Some(&shared));
+        let schedule = early.into_handshake(shared.as_ref());
         let secrets = schedule.traffic_secrets(&self.transcript.hash());
         keying.log(cx.link, "CLIENT_HANDSHAKE_TRAFFIC_SECRET", secrets.client.expose());
         keying.log(cx.link, "SERVER_HANDSHAKE_TRAFFIC_SECRET", secrets.server.expose());
         cx.link.install_write(EPOCH_HANDSHAKE, keying.sealer(&secrets.client)?);
         cx.link.inbound.read.install(EPOCH_HANDSHAKE, keying.opener(&secrets.server)?);
         cx.link.inbound.enter(EPOCH_HANDSHAKE);
-        let negotiated = Negotiated { keying, schedule, secrets, transcript: self.transcript };
-        let server_name = self.server_name.filter(|_| psk.is_none());
-        Ok(Step::Next(State::WaitEncryptedExtensions(WaitEncryptedExtensions { server_name, negotiated })))
+        let resumed = psk.is_some_and(|psk| psk.origin == PskOrigin::Resumption);
+        let by_certificate = psk.is_none();
+        let (transcript, server_name) = (self.transcript, self.server_name);
+        let negotiated = Negotiated { keying, schedule, secrets, transcript, server_name, resumed };
+        Ok(Step::Next(State::WaitEncryptedExtensions(WaitEncryptedExtensions { by_certificate, negotiated })))
     }
 }
 
@@ -345,13 +354,15 @@ struct Negotiated {
     schedule: KeySchedule<schedule13::Handshake>,
     secrets: TrafficSecrets,
     transcript: Transcript,
+    server_name: Option<ServerName<'static>>,
+    resumed: bool,
 }
 
 /// Keys of the handshake are in use.
 #[derive(Debug)]
 pub(crate) struct WaitEncryptedExtensions {
-    /// Whom the certificate must name; none with PSK.
-    server_name: Option<ServerName<'static>>,
+    /// Whether the server is to show a certificate: not if a pre-shared key authenticates it.
+    by_certificate: bool,
     negotiated: Negotiated,
 }
 
@@ -365,13 +376,11 @@ impl WaitEncryptedExtensions {
         // Of what was offered only these may be answered here (RFC 8446 §4.2). Groups are hints for next time.
         check_known(&extensions, &[ExtensionType::SERVER_NAME, ExtensionType::SUPPORTED_GROUPS])?;
         self.negotiated.transcript.add_received(message);
-        Ok(Step::Next(match self.server_name {
-            Some(server_name) => State::WaitCertificate(WaitCertificate {
-                server_name,
-                certificate_requested: false,
-                negotiated: self.negotiated,
-            }),
-            None => State::WaitFinished(WaitFinished { certificate_requested: false, negotiated: self.negotiated }),
+        let negotiated = self.negotiated;
+        Ok(Step::Next(if self.by_certificate {
+            State::WaitCertificate(WaitCertificate { certificate_requested: false, negotiated })
+        } else {
+            State::WaitFinished(WaitFinished { certificate_requested: false, negotiated })
         }))
     }
 }
@@ -379,7 +388,6 @@ impl WaitEncryptedExtensions {
 /// The server will show who it is.
 #[derive(Debug)]
 pub(crate) struct WaitCertificate {
-    server_name: ServerName<'static>,
     certificate_requested: bool,
     negotiated: Negotiated,
 }
@@ -426,10 +434,9 @@ impl WaitCertificate {
         let ClientCredentials::Certificate { verifier } = &config.credentials else {
             return Err(Misuse::NoUsableSuite.into());
         };
+        let name = self.negotiated.server_name.as_ref().ok_or(Misuse::BadServerName)?;
         let common = &config.common;
-        verifier
-            .verify_chain(chain, &self.server_name, common.date(now), &*common.provider)
-            .map_err(Error::BadCertificate)?;
+        verifier.verify_chain(chain, name, common.date(now), &*common.provider).map_err(Error::BadCertificate)?;
         let end_entity = chain.first().ok_or(Error::BadCertificate(CertificateError::Empty))?;
         Ok(VerifiedCertificate(end_entity.clone().into_owned()))
     }
@@ -475,7 +482,7 @@ impl WaitFinished {
     /// 5. Checks the server's proof and gives the client's.
     fn handle(self, message: &Message, cx: &mut Cx<'_>) -> Next {
         expect(message, HandshakeType::FINISHED)?;
-        let Negotiated { keying, schedule, secrets, mut transcript } = self.negotiated;
+        let Negotiated { keying, schedule, secrets, mut transcript, server_name, resumed } = self.negotiated;
         let hash_len = keying.suite.hash.output_len();
         let finished = read(message, |body| Finished13::parse(body, hash_len))?;
         keying.check_finished(&secrets.server, &transcript.hash(), finished.verify_data)?;
@@ -503,7 +510,9 @@ impl WaitFinished {
         cx.link.install_write(EPOCH_APPLICATION, keying.sealer(&application.client)?);
         cx.link.inbound.read.install(EPOCH_APPLICATION, keying.opener(&application.server)?);
         cx.link.inbound.enter(EPOCH_APPLICATION);
+        let resumption = schedule.into_resumption(&transcript.hash());
         let (own, peer) = (application.client, application.server);
-        Ok(Step::Established(Box::new(Session13 { keying, exporter, own, peer })))
+        let session = Session13 { keying, exporter, own, peer, resumption, server_name, resumed };
+        Ok(Step::Established(Box::new(session)))
     }
 }

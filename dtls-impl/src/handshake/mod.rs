@@ -8,21 +8,26 @@ pub(crate) mod client12;
 pub(crate) mod client13;
 pub(crate) mod cookie;
 pub(crate) mod cookie13;
+pub(crate) mod psk13;
 pub(crate) mod server12;
 pub(crate) mod server13;
 pub(crate) mod session;
 pub(crate) mod session13;
+pub(crate) mod ticket;
 pub(crate) mod transcript;
 
 use std::fmt::Write as _;
 
+use crate::config::PskMode;
 use crate::crypto::{CryptoError, Digest, Group, KeyExchange, Secret, SignatureScheme};
 use crate::entropy::Entropy;
 use crate::error::{Error, PeerMisbehaved};
 use crate::flight::reassembly::Message;
 use crate::handshake::session::Session;
 use crate::link::Link;
-use crate::wire::{HandshakeType, NamedGroup, ParseError, ProtocolVersion, SignatureSchemeCode};
+use crate::wire::{
+    HandshakeType, NamedGroup, PSK_MODE_DHE, PSK_MODE_ONLY, ParseError, ProtocolVersion, SignatureSchemeCode,
+};
 
 /// What handlers work with besides their state.
 pub(crate) struct Context<'a, C, L = Link> {
@@ -58,6 +63,13 @@ pub(crate) const fn named(group: Group) -> NamedGroup {
     match group {
         Group::X25519 => NamedGroup::X25519,
         Group::Secp256r1 => NamedGroup::SECP256R1,
+    }
+}
+
+pub(crate) const fn mode_code(mode: PskMode) -> u8 {
+    match mode {
+        PskMode::DheKe => PSK_MODE_DHE,
+        PskMode::Ke => PSK_MODE_ONLY,
     }
 }
 

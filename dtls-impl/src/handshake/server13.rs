@@ -10,12 +10,12 @@
 
 use super::builder::FlightBuilder;
 use super::cookie13::Retry;
+use super::psk13::{KnownPsk, known_psks};
 use super::session13::{Keying, Session13};
 use super::transcript::{HashedHeader, Transcript};
-use super::{Context, Step, agree, code, expect, named, read, server_signature_content};
-use crate::config::{Cookies, ServerConfig, ServerCredentials};
-use crate::crypto::hkdf::Hkdf;
-use crate::crypto::schedule13::{Exporter, KeySchedule, PskOrigin, TrafficSecret, TrafficSecrets};
+use super::{Context, Step, agree, code, expect, mode_code, named, read, server_signature_content};
+use crate::config::{Cookies, PskMode, ServerConfig, ServerCredentials};
+use crate::crypto::schedule13::{Exporter, KeySchedule, PskOrigin, Traffic, TrafficSecret, TrafficSecrets};
 use crate::crypto::{Digest, Group, Secret};
 use crate::error::{Error, PeerIncompatible, PeerMisbehaved};
 use crate::flight::reassembly::Message;
@@ -24,10 +24,11 @@ use crate::mutation::Mutation;
 use crate::record::epochs13::{EPOCH_APPLICATION, EPOCH_HANDSHAKE};
 use crate::record::protection13::Opener;
 use crate::suite::Suite13;
+use crate::time::Instant;
 use crate::wire::{
-    COMPRESSION_NULL, Certificate13, CertificateEntry, CertificateVerify, ClientHello, EncryptedExtensions, Extension,
-    ExtensionType, Extensions, Finished13, HandshakeType, KeyShare, PSK_MODE_DHE, ProtocolVersion, ServerHello,
-    body_of,
+    COMPRESSION_NULL, Certificate13, CertificateEntry, CertificateVerify, CipherSuite, ClientHello,
+    EncryptedExtensions, Extension, ExtensionType, Extensions, Finished13, HandshakeType, KeyShare, ProtocolVersion,
+    ServerHello, body_of,
 };
 
 type Cx<'a> = Context<'a, ServerConfig, Link13>;
@@ -45,18 +46,12 @@ pub(crate) enum Examined {
 #[derive(Debug)]
 pub(crate) struct Offer {
     suite: Suite13,
-    group: Group,
-    public_key: Vec<u8>,
-    psk: Option<ChosenPsk>,
+    /// The client's share; none for key exchange by PSK alone.
+    share: Option<(Group, Vec<u8>)>,
+    psk: Option<KnownPsk>,
     client_random: [u8; 32],
     /// Includes the ClientHello.
     transcript: Transcript,
-}
-
-#[derive(Debug)]
-struct ChosenPsk {
-    index: u16,
-    key: Secret,
 }
 
 /// 1. and 3. Looks at a ClientHello, and at the cookie in it for what an earlier one said.
@@ -65,6 +60,7 @@ pub(crate) fn examine(
     config: &ServerConfig,
     secret: &Secret,
     peer_address: &[u8],
+    now: Instant,
 ) -> Result<Examined, Error> {
     expect(message, HandshakeType::CLIENT_HELLO)?;
     let hello = read(message, ClientHello::parse)?;
@@ -85,45 +81,39 @@ pub(crate) fn examine(
         return Err(PeerMisbehaved::BadCompression.into());
     }
     let _ = extensions.server_name().map_err(bad)?;
-    let by_psk = matches!(config.credentials, ServerCredentials::Psk { .. });
-    let own_suites = config.common.suites13(by_psk);
-    let suite = own_suites.into_iter().find(|suite| hello.start.cipher_suites.contains(&suite.code));
-    let suite = suite.ok_or(PeerIncompatible::NoCommonSuite)?;
-    check_scheme(extensions, config)?;
-
     let provider = &*config.common.provider;
     let retried = match extensions.cookie().map_err(bad)? {
         None => None,
         Some(cookie) => {
             let retry = Retry::open(provider, secret, peer_address, cookie).ok_or(PeerMisbehaved::BadCookie)?;
-            if retry.suite != suite.code {
-                return Err(PeerMisbehaved::BadRetry.into());
-            }
             Some((retry, cookie))
         }
     };
-    let shares = extensions.key_shares().map_err(bad)?.ok_or(PeerMisbehaved::MissingExtension)?;
-    let groups = extensions.supported_groups().map_err(bad)?.ok_or(PeerMisbehaved::MissingExtension)?;
-    let mut common = config.common.groups.iter().copied().filter(|group| groups.contains(&named(*group))).peekable();
-    let preferred = *common.peek().ok_or(PeerIncompatible::NoCommonGroup)?;
-    let share_of = |group: Group| shares.iter().find(|share| share.group == named(group));
-    let shared = common.find_map(|group| Some((group, share_of(group)?)));
+    let (suite, psk) = choose(&hello, config, retried.as_ref().map(|(retry, _)| retry.suite), now)?;
 
     let cookie_missing = matches!(config.cookies, Cookies::Required { .. }) && retried.is_none();
-    let (group, share) = match shared {
-        Some(shared) if !cookie_missing => shared,
-        // A client that was asked for a share brings it (RFC 8446 §4.1.2).
-        None if retried.is_some() => return Err(PeerMisbehaved::BadRetry.into()),
-        _ => {
-            let group = shared.is_none().then(|| named(preferred));
-            let hello = whole_hash(provider, suite, message);
-            let retry = Retry { suite: suite.code, group, hello };
-            let cookie = retry.cookie(provider, secret, peer_address);
-            return Ok(Examined::Retry(retry.request(&cookie)));
-        }
+    let shared = match &psk {
+        Some((_, PskMode::Ke)) => Shared::NotNeeded,
+        _ => find_share(extensions, config)?,
     };
-    let asked_for = retried.as_ref().and_then(|(retry, _)| retry.group);
-    if asked_for.is_some_and(|asked_for| shares.len() != 1 || share.group != asked_for) {
+    let group_missing = match &shared {
+        Shared::Missing(group) => Some(named(*group)),
+        Shared::NotNeeded | Shared::There { .. } => None,
+    };
+    // A client that was asked for a share brings it (RFC 8446 §4.1.2).
+    if retried.is_some() && group_missing.is_some() {
+        return Err(PeerMisbehaved::BadRetry.into());
+    }
+    if cookie_missing || group_missing.is_some() {
+        let hello = whole_hash(provider, suite, message);
+        let retry = Retry { suite: suite.code, group: group_missing, hello };
+        let cookie = retry.cookie(provider, secret, peer_address);
+        return Ok(Examined::Retry(retry.request(&cookie)));
+    }
+    if let (Some(asked_for), Shared::There { group, alone, .. }) =
+        (retried.as_ref().and_then(|(retry, _)| retry.group), &shared)
+        && (!alone || named(*group) != asked_for)
+    {
         return Err(PeerMisbehaved::BadRetry.into());
     }
 
@@ -135,11 +125,95 @@ pub(crate) fn examine(
             transcript
         }
     };
-    let psk = choose_psk(&hello, message, &transcript, suite, config)?;
+    let psk = psk.map(|(psk, _)| psk);
+    if let Some(psk) = &psk {
+        let covered = message.body.len() - extensions.binders_len().map_err(bad)?.unwrap_or_default();
+        psk.check_binder(&transcript, &config.common.provider, &message.body, covered)?;
+    }
     transcript.add_received(message);
     transcript.start(provider, suite.hash);
-    let (public_key, client_random) = (share.public_key.to_vec(), hello.start.random);
-    Ok(Examined::Accept(Box::new(Offer { suite, group, public_key, psk, client_random, transcript })))
+    let share = match shared {
+        Shared::There { group, public_key, .. } => Some((group, public_key)),
+        Shared::NotNeeded | Shared::Missing(_) => None,
+    };
+    let client_random = hello.start.random;
+    Ok(Examined::Accept(Box::new(Offer { suite, share, psk, client_random, transcript })))
+}
+
+/// What a hello has of the key exchange.
+enum Shared {
+    /// The key exchange is by PSK alone.
+    NotNeeded,
+    /// There is a group in common, but no share of it.
+    Missing(Group),
+    /// A share of the first group in common that has one; whether it is the only share.
+    There { group: Group, public_key: Vec<u8>, alone: bool },
+}
+
+fn find_share(extensions: &Extensions<'_>, config: &ServerConfig) -> Result<Shared, Error> {
+    let bad = |reason| Error::BadMessage(HandshakeType::CLIENT_HELLO, reason);
+    let shares = extensions.key_shares().map_err(bad)?.ok_or(PeerMisbehaved::MissingExtension)?;
+    let groups = extensions.supported_groups().map_err(bad)?.ok_or(PeerMisbehaved::MissingExtension)?;
+    let mut common = config.common.groups.iter().copied().filter(|group| groups.contains(&named(*group))).peekable();
+    let preferred = *common.peek().ok_or(PeerIncompatible::NoCommonGroup)?;
+    let share_of = |group: Group| shares.iter().find(|share| share.group == named(group));
+    let found = common.find_map(|group| Some((group, share_of(group)?)));
+    Ok(found.map_or(Shared::Missing(preferred), |(group, share)| Shared::There {
+        group,
+        public_key: share.public_key.to_vec(),
+        alone: shares.len() == 1,
+    }))
+}
+
+/// The suite, and the pre-shared key that goes with its hash. A server that has a certificate can do without a key. A
+/// client that was sent back has to do with the suite of then.
+fn choose(
+    hello: &ClientHello<'_>,
+    config: &ServerConfig,
+    retried: Option<CipherSuite>,
+    now: Instant,
+) -> Result<(Suite13, Option<(KnownPsk, PskMode)>), Error> {
+    let by_psk = matches!(config.credentials, ServerCredentials::Psk { .. });
+    let mut suites = config.common.suites13(by_psk);
+    suites.retain(|suite| hello.start.cipher_suites.contains(&suite.code));
+    let first = *suites.first().ok_or(PeerIncompatible::NoCommonSuite)?;
+    if let Some(retried) = retried {
+        suites.retain(|suite| suite.code == retried);
+        if suites.is_empty() {
+            return Err(PeerMisbehaved::BadRetry.into());
+        }
+    }
+    let (known, mode) = offered_psks(hello, config, now)?;
+    let fits = |suite: &&Suite13| known.iter().any(|psk| psk.hash == suite.hash);
+    let with_psk = suites.iter().find(fits).filter(|_| mode.is_some());
+    if let (Some(suite), Some(mode)) = (with_psk, mode) {
+        let psk = known.into_iter().find(|psk| psk.hash == suite.hash);
+        return Ok((*suite, psk.map(|psk| (psk, mode))));
+    }
+    if by_psk {
+        let known_at_all = !known.is_empty();
+        let none = if known_at_all { PeerIncompatible::NoCommonSuite } else { PeerIncompatible::UnknownPskIdentity };
+        return Err(none.into());
+    }
+    check_scheme(&hello.extensions, config)?;
+    Ok((suites.first().copied().unwrap_or(first), None))
+}
+
+/// The keys on offer that are known, and the key exchange to go with them, if there is one in common.
+fn offered_psks(
+    hello: &ClientHello<'_>,
+    config: &ServerConfig,
+    now: Instant,
+) -> Result<(Vec<KnownPsk>, Option<PskMode>), Error> {
+    let bad = |reason| Error::BadMessage(HandshakeType::CLIENT_HELLO, reason);
+    let extensions = &hello.extensions;
+    let Some(offered) = extensions.offered_psks().map_err(bad)? else { return Ok((Vec::new(), None)) };
+    let modes = extensions.psk_key_exchange_modes().map_err(bad)?.ok_or(PeerMisbehaved::MissingExtension)?;
+    if extensions.0.last().is_none_or(|last| last.extension_type != ExtensionType::PRE_SHARED_KEY) {
+        return Err(PeerMisbehaved::BadPskChoice.into());
+    }
+    let mode = config.common.psk_modes.iter().copied().find(|mode| modes.contains(&mode_code(*mode)));
+    Ok((known_psks(&offered, config, now), mode))
 }
 
 fn whole_hash(provider: &dyn crate::crypto::CryptoProvider, suite: Suite13, message: &Message) -> Digest {
@@ -159,48 +233,20 @@ fn check_scheme(extensions: &Extensions<'_>, config: &ServerConfig) -> Result<()
     if schemes.contains(&code(own.key.scheme())) { Ok(()) } else { Err(PeerIncompatible::NoCommonScheme.into()) }
 }
 
-/// The first of the client's keys that is known; its binder must be right (RFC 8446 §4.2.11).
-fn choose_psk(
-    hello: &ClientHello<'_>,
-    message: &Message,
-    transcript: &Transcript,
-    suite: Suite13,
-    config: &ServerConfig,
-) -> Result<Option<ChosenPsk>, Error> {
-    let ServerCredentials::Psk { keys, .. } = &config.credentials else { return Ok(None) };
-    let bad = |reason| Error::BadMessage(HandshakeType::CLIENT_HELLO, reason);
-    let extensions = &hello.extensions;
-    let offered = extensions.offered_psks().map_err(bad)?.ok_or(PeerIncompatible::UnknownPskIdentity)?;
-    let modes = extensions.psk_key_exchange_modes().map_err(bad)?.ok_or(PeerMisbehaved::MissingExtension)?;
-    if extensions.0.last().is_none_or(|last| last.extension_type != ExtensionType::PRE_SHARED_KEY) {
-        return Err(PeerMisbehaved::BadPskChoice.into());
-    }
-    if !modes.contains(&PSK_MODE_DHE) {
-        return Err(PeerIncompatible::NoCommonSuite.into());
-    }
-    let known = offered.iter().enumerate().find_map(|(index, psk)| Some((index, psk, keys.get(psk.identity)?)));
-    let (index, psk, key) = known.ok_or(PeerIncompatible::UnknownPskIdentity)?;
-    let binders_len = extensions.binders_len().map_err(bad)?.unwrap_or_default();
-    let provider = &config.common.provider;
-    let covered = message.body.len() - binders_len;
-    let hash = transcript.hash_with(&**provider, suite.hash, HandshakeType::CLIENT_HELLO, &message.body, covered);
-    let schedule = KeySchedule::new(Hkdf::dtls13(provider.clone(), suite.hash), Some(key.expose()));
-    if schedule.binder(PskOrigin::External, &hash) != Digest::new(psk.binder) {
-        return Err(PeerMisbehaved::BadBinder.into());
-    }
-    Ok(Some(ChosenPsk { index: index as u16, key: key.clone() }))
-}
-
 /// 4. Sends all that the client needs, and then waits for its proof.
 pub(crate) fn accept(offer: Offer, cx: &mut Cx<'_>) -> Result<WaitFinished, Error> {
     assert!(!cx.link.mutated.by(Mutation::PanicOnHello), "mutation: panic at the first hello");
-    let Offer { suite, group, public_key, psk, client_random, mut transcript } = offer;
+    let Offer { suite, share, psk, client_random, mut transcript } = offer;
     let common = &cx.config.common;
     let keying = Keying::new(&common.provider, suite, client_random, common.key_log);
     let random = cx.entropy.array();
-    let share = common.provider.key_exchange(group, cx.entropy).map_err(Error::Crypto)?;
-    let own_share = KeyShare { group: named(group), public_key: share.public_key() };
-    let mut extensions = vec![Extension::selected_version(ProtocolVersion::DTLS1_3), Extension::key_share(own_share)];
+    let mut extensions = vec![Extension::selected_version(ProtocolVersion::DTLS1_3)];
+    let mut shared = None;
+    if let Some((group, public_key)) = share {
+        let share = common.provider.key_exchange(group, cx.entropy).map_err(Error::Crypto)?;
+        extensions.push(Extension::key_share(KeyShare { group: named(group), public_key: share.public_key() }));
+        shared = Some(agree(share, &public_key)?);
+    }
     extensions.extend(psk.as_ref().map(|psk| Extension::selected_psk(psk.index)));
     let server_hello = ServerHello {
         version: ProtocolVersion::DTLS1_2,
@@ -211,12 +257,11 @@ pub(crate) fn accept(offer: Offer, cx: &mut Cx<'_>) -> Result<WaitFinished, Erro
         extensions: Extensions(extensions),
     };
     let body = body_of(|w| server_hello.emit(w));
-    let shared = agree(share, &public_key)?;
 
     let mut flight = FlightBuilder::new(&mut transcript, cx.link.next_message_seq());
     flight.message(HandshakeType::SERVER_HELLO, body);
     let early = KeySchedule::new(keying.hkdf.clone(), psk.as_ref().map(|psk| psk.key.expose()));
-    let schedule = early.into_handshake(Some(&shared));
+    let schedule = early.into_handshake(shared.as_ref());
     let secrets = schedule.traffic_secrets(&flight.transcript().hash());
     log_handshake(&keying, cx.link, &secrets);
     cx.link.install_write(EPOCH_HANDSHAKE, keying.sealer(&secrets.server)?);
@@ -225,7 +270,7 @@ pub(crate) fn accept(offer: Offer, cx: &mut Cx<'_>) -> Result<WaitFinished, Erro
     flight.epoch(EPOCH_HANDSHAKE);
     let encrypted = EncryptedExtensions { extensions: Extensions::default() };
     flight.message(HandshakeType::ENCRYPTED_EXTENSIONS, body_of(|w| encrypted.emit(w)));
-    if let ServerCredentials::Certificate(certified) = &cx.config.credentials {
+    if let (ServerCredentials::Certificate(certified), None) = (&cx.config.credentials, &psk) {
         let entry = |der| CertificateEntry { certificate: der, extensions: Extensions::default() };
         let entries = certified.chain.iter().map(|certificate| entry(&**certificate)).collect();
         let certificate = Certificate13 { context: &[], entries };
@@ -252,7 +297,9 @@ pub(crate) fn accept(offer: Offer, cx: &mut Cx<'_>) -> Result<WaitFinished, Erro
     keying.log(cx.link, "EXPORTER_SECRET", exporter.expose());
     cx.link.install_write(EPOCH_APPLICATION, keying.sealer(&application.server)?);
     let opener = keying.opener(&application.client)?;
-    Ok(WaitFinished { keying, client: secrets.client, to_finished, opener, application, exporter })
+    let resumed = psk.is_some_and(|psk| psk.origin == PskOrigin::Resumption);
+    let later = Later { schedule, transcript, resumed };
+    Ok(WaitFinished { keying, client: secrets.client, to_finished, opener, application, exporter, later })
 }
 
 fn log_handshake(keying: &Keying, link: &mut Link13, secrets: &TrafficSecrets) {
@@ -270,13 +317,22 @@ pub(crate) struct WaitFinished {
     opener: Opener,
     application: TrafficSecrets,
     exporter: Exporter,
+    later: Later,
+}
+
+/// What tickets are made from.
+#[derive(Debug)]
+struct Later {
+    schedule: KeySchedule<Traffic>,
+    transcript: Transcript,
+    resumed: bool,
 }
 
 impl WaitFinished {
     /// 6. Checks the client's proof. Nothing is left to answer but an ACK.
     pub(crate) fn handle(self, message: &Message, cx: &mut Cx<'_>) -> Result<Step<Self, Session13>, Error> {
         expect(message, HandshakeType::FINISHED)?;
-        let Self { keying, client, to_finished, opener, application, exporter } = self;
+        let Self { keying, client, to_finished, opener, application, exporter, mut later } = self;
         let hash_len = keying.suite.hash.output_len();
         let finished = read(message, |body| Finished13::parse(body, hash_len))?;
         keying.check_finished(&client, &to_finished, finished.verify_data)?;
@@ -284,7 +340,11 @@ impl WaitFinished {
         cx.link.acks.on_unanswered();
         cx.link.inbound.read.install(EPOCH_APPLICATION, opener);
         cx.link.inbound.enter(EPOCH_APPLICATION);
+        later.transcript.add_received(message);
+        let resumption = later.schedule.into_resumption(&later.transcript.hash());
         let (own, peer) = (application.server, application.client);
-        Ok(Step::Established(Box::new(Session13 { keying, exporter, own, peer })))
+        let server_name = None;
+        let session = Session13 { keying, exporter, own, peer, resumption, server_name, resumed: later.resumed };
+        Ok(Step::Established(Box::new(session)))
     }
 }

@@ -3,15 +3,23 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use rustls_pki_types::ServerName;
+
 use super::push_hex;
+use super::ticket::{self, Ticket13};
+use crate::config::Tickets;
 use crate::crypto::hkdf::Hkdf;
-use crate::crypto::schedule13::{Exporter, TrafficSecret};
-use crate::crypto::{CryptoProvider, Digest};
+use crate::crypto::schedule13::{Exporter, Resumption, TrafficSecret};
+use crate::crypto::{CryptoError, CryptoProvider, Digest};
+use crate::entropy::Entropy;
 use crate::error::{Error, Misuse, PeerMisbehaved};
 use crate::event::Event;
 use crate::link13::Link13;
+use crate::negotiated::Negotiated;
 use crate::record::protection13::{Opener, Sealer};
+use crate::session::{ClientSession, Kind, Ticket};
 use crate::suite::Suite13;
+use crate::wire::{Extensions, NewSessionTicket, ProtocolVersion, body_of};
 
 /// The suite with what it takes to make keys.
 #[derive(Clone, Debug)]
@@ -79,11 +87,22 @@ pub(crate) struct Session13 {
     pub(crate) own: TrafficSecret,
     /// What this side reads with.
     pub(crate) peer: TrafficSecret,
+    /// What the keys of tickets come from.
+    pub(crate) resumption: Resumption,
+    /// Whom a client talks to.
+    pub(crate) server_name: Option<ServerName<'static>>,
+    /// Whether an earlier session was resumed.
+    pub(crate) resumed: bool,
 }
 
 impl Session13 {
     pub(crate) const fn suite(&self) -> Suite13 {
         self.keying.suite
+    }
+
+    /// What was agreed on.
+    pub(crate) const fn negotiated(&self) -> Negotiated {
+        Negotiated { version: ProtocolVersion::DTLS1_3, suite: self.keying.suite.code, resumed: self.resumed }
     }
 
     /// Keys of the next epoch to write with (RFC 8446 §7.2).
@@ -96,6 +115,41 @@ impl Session13 {
     pub(crate) fn next_opener(&mut self) -> Result<Opener, Error> {
         self.peer = self.peer.next(&self.keying.hkdf);
         self.keying.opener(&self.peer)
+    }
+
+    /// What a client keeps of a ticket that came at `received`, in milliseconds since 1970.
+    pub(crate) fn client_session(
+        &self,
+        ticket: &NewSessionTicket<'_>,
+        received: u64,
+    ) -> Result<ClientSession, CryptoError> {
+        let kind = Kind::V13(Ticket {
+            suite: self.keying.suite,
+            identity: ticket.ticket.to_vec(),
+            psk: self.resumption.psk(ticket.nonce)?,
+            age_add: ticket.age_add,
+            received,
+            lifetime: ticket.lifetime,
+        });
+        Ok(ClientSession { server_name: self.server_name.clone(), kind })
+    }
+
+    /// A server's NewSessionTicket, issued at a date in milliseconds since 1970.
+    pub(crate) fn new_ticket(
+        &self,
+        nonce: u8,
+        tickets: &Tickets,
+        issued: u64,
+        entropy: &mut Entropy,
+    ) -> Result<Vec<u8>, CryptoError> {
+        let (nonce, lifetime) = ([nonce], tickets.lifetime_secs());
+        let age_add = u32::from_be_bytes(entropy.array());
+        let (suite, psk) = (self.keying.suite.code, self.resumption.psk(&nonce)?);
+        let content = Ticket13 { suite, issued, lifetime, age_add, psk }.to_content();
+        let ticket = ticket::seal(&tickets.keys, &*self.keying.provider, entropy, content.expose())?;
+        let extensions = Extensions::default();
+        let message = NewSessionTicket { lifetime, age_add, nonce: &nonce, ticket: &ticket, extensions };
+        Ok(body_of(|w| message.emit(w)))
     }
 
     /// Keying material for the application (RFC 8446 §7.5).

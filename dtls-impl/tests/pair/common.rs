@@ -117,6 +117,11 @@ impl Pair {
         panic!("{side:?} does not stop sending");
     }
 
+    /// Datagrams sent so far do not arrive.
+    pub(crate) fn forget_what_is_on_its_way(&mut self) {
+        self.in_flight.clear();
+    }
+
     fn transmit(&mut self, from: Side, bytes: Vec<u8>) {
         let nth = self.sent.iter().filter(|sent| sent.from == from).count();
         let sent = Sent { at: self.now, from, nth, bytes };

@@ -1,0 +1,79 @@
+//! Sessions as clients keep them, to be resumed by a later connection.
+
+use core::fmt;
+
+use rustls_pki_types::ServerName;
+
+use crate::config::TICKET_LIFETIME_MAX;
+use crate::crypto::Secret;
+use crate::suite::Suite13;
+
+/// What a client needs to resume a session: given by [`Event::Session`](crate::Event::Session), to be used once in
+/// [`Connection::resume`](crate::Connection::resume). Holds secrets, which it neither prints nor leaves behind.
+#[derive(Clone)]
+pub struct ClientSession {
+    pub(crate) server_name: Option<ServerName<'static>>,
+    pub(crate) kind: Kind,
+}
+
+#[derive(Clone)]
+pub(crate) enum Kind {
+    V13(Ticket),
+}
+
+/// A ticket of DTLS 1.3 with the key that goes with it.
+#[derive(Clone)]
+pub(crate) struct Ticket {
+    pub(crate) suite: Suite13,
+    pub(crate) identity: Vec<u8>,
+    pub(crate) psk: Secret,
+    pub(crate) age_add: u32,
+    /// When it came, in milliseconds since 1970.
+    pub(crate) received: u64,
+    /// Seconds.
+    pub(crate) lifetime: u32,
+}
+
+impl ClientSession {
+    /// Whether it can still be used at a date, in seconds since 1970.
+    pub fn is_fresh(&self, unix_time: u64) -> bool {
+        match &self.kind {
+            Kind::V13(ticket) => ticket.is_fresh(unix_time.saturating_mul(1000)),
+        }
+    }
+}
+
+impl Ticket {
+    /// RFC 8446 §4.6.1: never longer than a week, whatever the server says.
+    pub(crate) fn is_fresh(&self, now: u64) -> bool {
+        let lifetime = u64::from(self.lifetime).min(TICKET_LIFETIME_MAX.as_secs());
+        self.age(now) < lifetime * 1000
+    }
+
+    /// In milliseconds; zero should the clock have gone back.
+    fn age(&self, now: u64) -> u64 {
+        now.saturating_sub(self.received)
+    }
+
+    /// RFC 8446 §4.2.11.1.
+    pub(crate) fn obfuscated_age(&self, now: u64) -> u32 {
+        (self.age(now) as u32).wrapping_add(self.age_add)
+    }
+}
+
+impl fmt::Debug for ClientSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::V13(ticket) => write!(f, "ClientSession(DTLS 1.3, {})", ticket.suite.code),
+        }
+    }
+}
+
+impl PartialEq for ClientSession {
+    fn eq(&self, other: &Self) -> bool {
+        let (Kind::V13(one), Kind::V13(another)) = (&self.kind, &other.kind);
+        self.server_name == other.server_name && one.identity == another.identity && one.psk == another.psk
+    }
+}
+
+impl Eq for ClientSession {}

@@ -1,0 +1,295 @@
+//! DTLS 1.3: tickets, resumption, and what pre-shared keys go with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::common::{DELAY, Key, NAME, Pair, Path, Side, certificates, clean, psk, secs};
+use crate::dtls13::v13;
+use dtls_impl::config::{Cookies, PskMode, TicketKeys, Tickets};
+use dtls_impl::error::{Misuse, PeerIncompatible};
+use dtls_impl::wire::CipherSuite;
+use dtls_impl::{ClientConfig, ClientSession, Connection, Error, Event, Instant, Seed, ServerConfig};
+
+type Ends = (ClientConfig, ServerConfig);
+
+fn with_tickets((client, mut server): Ends) -> Ends {
+    server.tickets = Some(Tickets::new(TicketKeys::new([7; 32])));
+    (client, server)
+}
+
+/// Without the cookie exchange.
+fn direct((client, mut server): Ends) -> Ends {
+    server.cookies = Cookies::Off;
+    (client, server)
+}
+
+fn sessions(pair: &Pair) -> Vec<ClientSession> {
+    let session = |event: &Event| if let Event::Session(session) = event { Some(session.clone()) } else { None };
+    pair.events.iter().filter_map(|(_, _, event)| session(event)).collect()
+}
+
+fn first_session((client, server): &Ends) -> ClientSession {
+    let mut pair = Pair::new(client.clone(), server.clone(), clean());
+    pair.run(secs(10));
+    sessions(&pair).pop().unwrap_or_else(|| panic!("no ticket\n{}", pair.story()))
+}
+
+/// A second later.
+fn resume((client, server): &Ends, session: ClientSession, path: Path) -> Pair {
+    let (mut client, mut server) = (client.clone(), server.clone());
+    client.common.unix_time += 1;
+    server.common.unix_time += 1;
+    let mut pair = Pair::new(client.clone(), server, path);
+    let again = Connection::resume(Arc::new(client), Some(NAME), session, Seed([3; 32]), Instant::ZERO);
+    pair.sent.clear();
+    pair.forget_what_is_on_its_way();
+    pair.client = again.unwrap();
+    pair.drain(Side::Client);
+    pair.run(secs(300));
+    pair
+}
+
+fn resumed(pair: &Pair) -> bool {
+    let ends = [pair.client.negotiated(), pair.server.negotiated()];
+    let [client, server] = ends.map(|end| end.is_some_and(|negotiated| negotiated.resumed));
+    assert_eq!(client, server, "{}", pair.story());
+    client
+}
+
+#[test]
+fn a_ticket_saves_the_certificates() {
+    for ends in [certificates(Key::P256, 0), psk()].map(v13).map(with_tickets) {
+        for ends in [ends.clone(), direct(ends)] {
+            let mut pair = resume(&ends, first_session(&ends), clean());
+            assert!(resumed(&pair), "{}", pair.story());
+            pair.exchange_data();
+            let cookie = matches!(ends.1.cookies, Cookies::Required { .. });
+            let round_trips = if cookie { 4 } else { 2 };
+            assert_eq!(pair.established(Side::Client), Some(Instant::ZERO + round_trips * DELAY));
+            let flight4 = pair.sent_by(Side::Server).nth(usize::from(cookie)).unwrap().contents();
+            assert_eq!(flight4, ["server_hello", "protected@2", "protected@2"], "no certificate");
+        }
+    }
+}
+
+#[test]
+fn every_resumption_gives_another_session() {
+    let mut ends = with_tickets(v13(certificates(Key::P256, 0)));
+    let mut session = first_session(&ends);
+    for _ in 0..3 {
+        let pair = resume(&ends, session.clone(), clean());
+        ends.0.common.unix_time += 1;
+        ends.1.common.unix_time += 1;
+        assert!(resumed(&pair));
+        let next = sessions(&pair).pop().unwrap();
+        assert_ne!(next, session);
+        session = next;
+    }
+}
+
+#[test]
+fn as_many_tickets_come_as_the_server_is_told() {
+    for count in [0, 1, 8] {
+        let (client, mut server) = with_tickets(v13(certificates(Key::P256, 0)));
+        server.tickets = server.tickets.map(|tickets| Tickets { count, ..tickets });
+        let mut pair = Pair::new(client, server, clean());
+        pair.run(secs(10));
+        let sessions = sessions(&pair);
+        assert_eq!(sessions.len(), usize::from(count));
+        assert!(sessions.windows(2).all(|two| two[0] != two[1]));
+    }
+}
+
+#[test]
+fn a_lost_ticket_comes_again_until_it_is_acknowledged() {
+    // Hello, retry, flight 4, ACK of Finished, ticket.
+    for lost in [vec![3], vec![3, 4], vec![4, 5, 6]] {
+        let count = lost.len();
+        let ends = with_tickets(v13(certificates(Key::P256, 0)));
+        let path: Path =
+            Box::new(
+                move |sent| {
+                    if sent.from == Side::Server && lost.contains(&sent.nth) { vec![] } else { vec![DELAY] }
+                },
+            );
+        let mut pair = Pair::new(ends.0, ends.1, path);
+        pair.run(secs(60));
+        assert_eq!(sessions(&pair).len(), 1, "{count}\n{}", pair.story());
+        let quiet_since = pair.sent.last().unwrap().at;
+        assert!(quiet_since < Instant::ZERO + secs(20), "nothing is repeated for ever\n{}", pair.story());
+    }
+}
+
+#[test]
+fn a_lost_ack_of_a_ticket_costs_a_repetition_and_gives_no_second_session() {
+    let ends = with_tickets(v13(certificates(Key::P256, 0)));
+    // Two hellos, Finished, ACK of the ticket.
+    let path: Path = Box::new(|sent| if sent.from == Side::Client && sent.nth == 3 { vec![] } else { vec![DELAY] });
+    let mut pair = Pair::new(ends.0, ends.1, path);
+    pair.run(secs(60));
+    assert_eq!(sessions(&pair).len(), 1, "{}", pair.story());
+    assert_eq!(pair.sent_by(Side::Client).count(), 5, "{}", pair.story());
+}
+
+#[test]
+fn any_two_lost_datagrams_of_a_resumption_are_made_up_for() {
+    let ends = with_tickets(v13(certificates(Key::P256, 0)));
+    let session = first_session(&ends);
+    let losses: Vec<_> =
+        [Side::Client, Side::Server].into_iter().flat_map(|side| (0..8).map(move |nth| (side, nth))).collect();
+    for first in &losses {
+        for second in &losses {
+            let lost = [*first, *second];
+            let path: Path =
+                Box::new(move |sent| if lost.contains(&(sent.from, sent.nth)) { vec![] } else { vec![DELAY] });
+            let mut pair = resume(&ends, session.clone(), path);
+            assert!(resumed(&pair), "{lost:?}\n{}", pair.story());
+            pair.exchange_data();
+        }
+    }
+}
+
+#[test]
+fn a_ticket_that_is_unknown_or_old_leads_to_a_full_handshake() {
+    let ends = with_tickets(v13(certificates(Key::P256, 0)));
+    let session = first_session(&ends);
+    let mut other_keys = ends.clone();
+    other_keys.1.tickets = Some(Tickets::new(TicketKeys::new([8; 32])));
+    let mut none = ends.clone();
+    none.1.tickets = None;
+    let mut later = ends.clone();
+    // The client believes that it is still the hour of the ticket.
+    later.1.common.unix_time += 7200;
+    for ends in [other_keys, none, later] {
+        let mut pair = resume(&ends, session.clone(), clean());
+        assert!(pair.both_established() && !resumed(&pair), "{}", pair.story());
+        pair.exchange_data();
+    }
+}
+
+#[test]
+fn a_psk_server_that_does_not_know_the_ticket_takes_the_external_key() {
+    let mut ends = with_tickets(v13(psk()));
+    let session = first_session(&ends);
+    ends.1.tickets = None;
+    let pair = resume(&ends, session, clean());
+    assert!(pair.both_established() && !resumed(&pair), "{}", pair.story());
+}
+
+#[test]
+fn a_session_is_for_its_server_its_time_and_its_hash() {
+    let (client, server) = with_tickets(v13(certificates(Key::P256, 0)));
+    let session = first_session(&(client.clone(), server));
+    let refusal = |edit: &dyn Fn(&mut ClientConfig), name: &str| {
+        let mut client = client.clone();
+        edit(&mut client);
+        Connection::resume(Arc::new(client), Some(name), session.clone(), Seed([3; 32]), Instant::ZERO).err()
+    };
+    assert_eq!(refusal(&|_| (), NAME), None);
+    let refused = Some(Error::Misuse(Misuse::SessionNotUsable));
+    assert_eq!(refusal(&|_| (), "other.example"), refused);
+    assert_eq!(refusal(&|client| client.common.unix_time += 7201, NAME), refused);
+    assert!(session.is_fresh(client.common.unix_time) && !session.is_fresh(client.common.unix_time + 7201));
+    assert_eq!(
+        refusal(&|client| client.common.cipher_suites13 = vec![CipherSuite::TLS_AES_256_GCM_SHA384], NAME),
+        refused
+    );
+    assert_eq!(refusal(&|client| client.common.versions = dtls_impl::config::Versions::Dtls12, NAME), refused);
+}
+
+#[test]
+fn a_ticket_goes_with_another_suite_of_its_hash_but_not_with_another_hash() {
+    let (client, server) = with_tickets(v13(certificates(Key::P256, 0)));
+    let session = first_session(&(client.clone(), server.clone()));
+    for (suite, expected) in
+        [(CipherSuite::TLS_CHACHA20_POLY1305_SHA256, true), (CipherSuite::TLS_AES_256_GCM_SHA384, false)]
+    {
+        for cookies in [Cookies::Off, server.cookies.clone()] {
+            let mut server = server.clone();
+            server.cookies = cookies;
+            server.common.cipher_suites13 = vec![suite];
+            let pair = resume(&(client.clone(), server), session.clone(), clean());
+            assert!(pair.both_established(), "{suite}\n{}", pair.story());
+            assert_eq!(resumed(&pair), expected, "{suite}");
+        }
+    }
+}
+
+#[test]
+fn a_pre_shared_key_alone_does_if_both_want_it() {
+    let modes = [&[PskMode::DheKe][..], &[PskMode::Ke], &[PskMode::Ke, PskMode::DheKe]];
+    for (client_modes, server_modes) in modes.iter().flat_map(|client| modes.map(|server| (*client, server))) {
+        for with_session in [false, true] {
+            let (mut client, mut server) = with_tickets(v13(psk()));
+            client.common.psk_modes = client_modes.to_vec();
+            server.common.psk_modes = server_modes.to_vec();
+            let common = server_modes.iter().find(|mode| client_modes.contains(mode));
+            let ends = (client, server);
+            let pair = if with_session && common.is_some() {
+                resume(&ends, first_session(&ends), clean())
+            } else {
+                let mut pair = Pair::new(ends.0, ends.1, clean());
+                pair.run(secs(300));
+                pair
+            };
+            assert_eq!(
+                pair.both_established(),
+                common.is_some(),
+                "{client_modes:?} {server_modes:?}\n{}",
+                pair.story()
+            );
+            if common.is_none() {
+                // With cookies an unfit hello is refused and forgotten: the client gives up on the alert.
+                let refused = Error::AlertReceived(dtls_impl::wire::AlertDescription::HANDSHAKE_FAILURE);
+                assert_eq!(pair.failure(Side::Client), Some(&refused));
+                continue;
+            }
+            // A share of X25519 takes 40 bytes.
+            let server_hello = pair.sent_by(Side::Server).find(|sent| sent.contents().len() > 1).unwrap();
+            assert_eq!(server_hello.bytes.len() < 200, common == Some(&PskMode::Ke), "{}", server_hello.bytes.len());
+        }
+    }
+}
+
+#[test]
+fn imported_keys_work_for_both_hashes_if_both_import_with_the_same_context() {
+    for suite in [CipherSuite::TLS_AES_128_GCM_SHA256, CipherSuite::TLS_AES_256_GCM_SHA384] {
+        for (ours, theirs, fits) in [
+            (Some(b"ward 7".to_vec()), Some(b"ward 7".to_vec()), true),
+            (Some(vec![]), Some(vec![]), true),
+            (Some(b"ward 7".to_vec()), Some(b"ward 8".to_vec()), false),
+            (Some(b"ward 7".to_vec()), None, false),
+        ] {
+            let (mut client, mut server) = direct(v13(psk()));
+            server.common.cipher_suites13 = vec![suite, CipherSuite::TLS_AES_128_GCM_SHA256];
+            client.common.psk_import = ours;
+            server.common.psk_import = theirs;
+            let mut pair = Pair::new(client, server, clean());
+            pair.run(secs(300));
+            assert_eq!(pair.both_established(), fits, "{}", pair.story());
+            if fits {
+                assert_eq!(pair.client.negotiated().map(|negotiated| negotiated.suite), Some(suite));
+                pair.exchange_data();
+            } else {
+                let unknown = Error::PeerIncompatible(PeerIncompatible::UnknownPskIdentity);
+                assert_eq!(pair.failure(Side::Server), Some(&unknown));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_ticket_that_waits_for_its_ack_does_not_hold_up_a_key_update() {
+    let ends = with_tickets(v13(certificates(Key::P256, 0)));
+    // The ticket gets lost twice.
+    let path: Path =
+        Box::new(|sent| if sent.from == Side::Server && matches!(sent.nth, 4 | 5) { vec![] } else { vec![DELAY] });
+    let mut pair = Pair::new(ends.0, ends.1, path);
+    pair.run(Duration::from_millis(200));
+    let now = pair.now;
+    pair.server.update_keys(now, true).unwrap();
+    pair.drain(Side::Server);
+    pair.run(secs(30));
+    assert_eq!(sessions(&pair).len(), 1);
+    pair.exchange_data();
+}
