@@ -1,5 +1,6 @@
 //! What an endpoint is told to be. Plain values with defaults; checked when a connection is made.
 
+mod early_data;
 mod tickets;
 
 use core::time::Duration;
@@ -18,6 +19,7 @@ use crate::suite::{self, KeyExchangeKind, SUITES, SUITES13, Suite, Suite13};
 use crate::time::Instant;
 use crate::wire::CipherSuite;
 
+pub use self::early_data::{EarlyData, ReplayGuard};
 pub use self::tickets::{PskMode, TICKET_KEY_LEN, TICKET_LIFETIME_MAX, TicketKeys, Tickets};
 
 /// Smallest MTU: room for the headers, the longest AEAD expansion and a useful piece of a message.
@@ -234,13 +236,17 @@ pub struct ClientConfig {
     pub common: Common,
     /// Who authenticates how.
     pub credentials: ClientCredentials,
+    /// Whether a connection that resumes a DTLS 1.3 session may send early data: see
+    /// [`Connection::send_early`](crate::Connection::send_early). Such a connection does not fall back to DTLS 1.2
+    /// (RFC 8446 §D.3). Default: no.
+    pub early_data: bool,
 }
 
 impl ClientConfig {
     /// Defaults for these credentials.
     pub fn new(provider: Arc<dyn CryptoProvider>, credentials: ClientCredentials) -> Self {
         let common = Common::new(provider, |key_exchange| credentials.usable(key_exchange));
-        Self { common, credentials }
+        Self { common, credentials, early_data: false }
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {
@@ -336,19 +342,26 @@ pub struct ServerConfig {
     pub cookies: Cookies,
     /// Tickets for resumption. Default: none.
     pub tickets: Option<Tickets>,
+    /// Early data of DTLS 1.3. Needs tickets. A hello with acceptable early data needs no cookie: its ticket is good for
+    /// one such hello, and the answer is shorter than the question. Default: refused.
+    pub early_data: Option<EarlyData>,
 }
 
 impl ServerConfig {
     /// Defaults for these credentials.
     pub fn new(provider: Arc<dyn CryptoProvider>, credentials: ServerCredentials, cookies: Cookies) -> Self {
         let common = Common::new(provider, |key_exchange| credentials.usable(key_exchange));
-        Self { common, credentials, cookies, tickets: None }
+        Self { common, credentials, cookies, tickets: None, early_data: None }
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {
         let psk = matches!(self.credentials, ServerCredentials::Psk { .. });
         self.common.check(psk, |key_exchange| self.credentials.usable(key_exchange))?;
         self.tickets.as_ref().map_or(Ok(()), Tickets::check)?;
+        self.early_data.as_ref().map_or(Ok(()), EarlyData::check)?;
+        if self.early_data.is_some() && self.tickets.is_none() {
+            return Err(Misuse::BadEarlyData.into());
+        }
         if let ServerCredentials::Psk { keys, .. } = &self.credentials {
             keys.iter().try_for_each(|(identity, key)| Psk::check(identity, key))?;
         }

@@ -74,6 +74,8 @@ pub enum PeerMisbehaved {
     Downgrade,
     /// More follows a message after which keys change (RFC 8446 §5.1).
     MessageAcrossKeyChange,
+    /// More early data than the ticket allowed (RFC 8446 §4.2.10).
+    TooMuchEarlyData,
     /// More records failed to authenticate than the AEAD stands (RFC 9147 §4.5.3).
     TooManyForgeries,
 }
@@ -122,6 +124,12 @@ pub enum Misuse {
     BadPsk,
     /// A ticket's lifetime is zero or above a week, or more than 8 are wanted at once.
     BadTickets,
+    /// Early data without tickets, of no size, or with no or too large a window.
+    BadEarlyData,
+    /// Early data cannot be sent: the session allows none, the server refused it, or it is too late.
+    NoEarlyData,
+    /// More early data than the server takes.
+    TooMuchEarlyData,
     /// The session is for another server name, is no longer fresh, or does not go with the configuration.
     SessionNotUsable,
     /// A certificate chain is empty, or its key does not load or does not belong to it.
@@ -143,7 +151,9 @@ impl Error {
                     AlertDescription::DECRYPT_ERROR
                 }
                 PeerMisbehaved::MissingExtension => AlertDescription::MISSING_EXTENSION,
-                PeerMisbehaved::MessageAcrossKeyChange => AlertDescription::UNEXPECTED_MESSAGE,
+                PeerMisbehaved::MessageAcrossKeyChange | PeerMisbehaved::TooMuchEarlyData => {
+                    AlertDescription::UNEXPECTED_MESSAGE
+                }
                 // Not the peer's fault, most likely: there is nobody to tell.
                 PeerMisbehaved::TooManyForgeries => return None,
                 PeerMisbehaved::BadLegacyField

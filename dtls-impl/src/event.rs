@@ -36,6 +36,12 @@ pub enum Event {
     Session(ClientSession),
     /// Application data of one record.
     Data(Vec<u8>),
+    /// Early data of one record, which an attacker may have sent again (RFC 8446 §8).
+    EarlyData(Vec<u8>),
+    /// The server takes the early data. Which of it arrived is not said.
+    EarlyDataAccepted,
+    /// The server has dropped the early data: what matters is to be sent again.
+    EarlyDataRejected,
     /// The peer sent close_notify; the connection has ended.
     PeerClosed,
     /// The connection has ended.
@@ -61,6 +67,9 @@ impl fmt::Debug for Event {
                 .finish(),
             Self::Data(data) => write!(f, "Data({} bytes)", data.len()),
             Self::Session(session) => write!(f, "Session({session:?})"),
+            Self::EarlyData(data) => write!(f, "EarlyData({} bytes)", data.len()),
+            Self::EarlyDataAccepted => f.write_str("EarlyDataAccepted"),
+            Self::EarlyDataRejected => f.write_str("EarlyDataRejected"),
             Self::PeerClosed => f.write_str("PeerClosed"),
             Self::Failed(error) => write!(f, "Failed({error:?})"),
             Self::Discarded(reason) => write!(f, "Discarded({reason:?})"),

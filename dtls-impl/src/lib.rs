@@ -19,11 +19,11 @@
 //! Supported: cipher suites with AEAD, authenticated by ECDSA, Ed25519 or RSA certificates (RSA for clients only) or by
 //! PSK; X25519 and P-256; extended_master_secret; the cookie exchange without state; exporters. Of DTLS 1.3, which is
 //! off unless [`config::Versions`] says otherwise: HelloRetryRequest without state, ACKs, KeyUpdate in both directions,
-//! PSKs that are external, imported (RFC 9258) or of a ticket, with ephemeral keys or alone, and negotiation down to 1.2
-//! with its protection.
+//! PSKs that are external, imported (RFC 9258) or of a ticket, with ephemeral keys or alone; early data, off by default
+//! and taken once; and negotiation down to 1.2 with its protection.
 //!
 //! Not supported: renegotiation, on purpose; session resumption in DTLS 1.2, client certificates (a request is answered with
-//! none), CBC suites, compression, heartbeats; of DTLS 1.3 early data, connection IDs, and TLS_AES_128_CCM_8_SHA256 (RFC 9147 §4.5.3). Flights go out at once, however many records they
+//! none), CBC suites, compression, heartbeats; of DTLS 1.3 connection IDs, and TLS_AES_128_CCM_8_SHA256 (RFC 9147 §4.5.3). Flights go out at once, however many records they
 //! have (RFC 9147 §5.8.3 would have pauses after ten). One connection is one association: a ClientHello on an established
 //! association does not start another (RFC 6347 §4.2.8 is for whoever owns the socket and makes connections).
 //!

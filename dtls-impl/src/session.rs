@@ -32,6 +32,8 @@ pub(crate) struct Ticket {
     pub(crate) received: u64,
     /// Seconds.
     pub(crate) lifetime: u32,
+    /// Bytes that may be sent early.
+    pub(crate) early_data_max: u32,
 }
 
 impl ClientSession {

@@ -161,6 +161,17 @@ impl Connection {
         on_either!(&mut self.engine, connection => connection.send(now, data))
     }
 
+    /// Sends early data (RFC 8446 §2.3) as one record: before the connection is established, by a client that resumes a
+    /// DTLS 1.3 session whose server takes early data, if the configuration allows it. There is no promise that the
+    /// server gets it, and it may get it more than once. It is not sent again:
+    /// [`Event::EarlyDataRejected`](crate::Event::EarlyDataRejected) says when it has to be.
+    pub fn send_early(&mut self, now: Instant, data: &[u8]) -> Result<(), Error> {
+        match &mut self.engine {
+            Engine::V13(connection) => connection.send_early(now, data),
+            Engine::V12(_) => Err(Misuse::NoEarlyData.into()),
+        }
+    }
+
     /// Most application data that [`send`](Self::send) takes at once: the MTU less what protection adds (RFC 6347
     /// §4.1.1.1).
     pub fn data_len_max(&self) -> usize {

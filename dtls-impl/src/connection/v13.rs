@@ -25,7 +25,7 @@ use crate::link13::inbound::FragmentFate;
 use crate::link13::{AckEffect, FlightEnd, Link13};
 use crate::mutation::Mutation;
 use crate::negotiated::Negotiated;
-use crate::record::epochs13::{EPOCH_APPLICATION, EPOCH_MAX, EPOCH_PLAIN, ReadError};
+use crate::record::epochs13::{EPOCH_APPLICATION, EPOCH_EARLY, EPOCH_MAX, EPOCH_PLAIN, ReadError};
 use crate::record::protection13::PlainRecord;
 use crate::session::ClientSession;
 use crate::time::Instant;
@@ -165,6 +165,16 @@ impl Connection13 {
         result
     }
 
+    /// Sends early data, if there may be any.
+    pub(crate) fn send_early(&mut self, now: Instant, data: &[u8]) -> Result<(), Error> {
+        self.link.now = now;
+        match self.state {
+            State::Client(_) => self.link.send_early_data(data),
+            State::Ended => Err(Misuse::Closed.into()),
+            _ => Err(Misuse::NoEarlyData.into()),
+        }
+    }
+
     pub(crate) fn negotiated(&self) -> Option<Negotiated> {
         self.established().ok().map(Session13::negotiated)
     }
@@ -265,7 +275,9 @@ impl Connection13 {
     /// The record may be one of a flight whose beginning is missing: it is kept, but cannot be acknowledged, as it may be
     /// anything (RFC 9147 §7.1).
     fn on_early_record(&mut self, record: ProtectedRecord<'_>) {
-        if !matches!(self.state, State::Client(_) | State::Server(_)) {
+        // Early data that is refused, or comes too early or too late, is skipped (RFC 8446 §4.2.10).
+        let early_data = matches!(self.role, Role::Server { .. }) && record.epoch().fit(EPOCH_EARLY);
+        if early_data || !matches!(self.state, State::Client(_) | State::Server(_)) {
             return self.link.discard(DiscardReason::WrongEpoch);
         }
         if let Err(reason) = self.link.inbound.keep_early(record.to_bytes()) {
@@ -281,6 +293,14 @@ impl Connection13 {
     }
 
     fn on_authentic_record(&mut self, plain: PlainRecord) {
+        match plain.number.epoch {
+            EPOCH_EARLY => return self.on_early_data(plain),
+            // RFC 9147 §5.6: what is later than this is too late.
+            EPOCH_APPLICATION if matches!(self.role, Role::Server { .. }) => {
+                self.link.end_early_data();
+            }
+            _ => {}
+        }
         match plain.content_type {
             ContentType::HANDSHAKE => self.on_handshake_record(plain.number, &plain.content),
             ContentType::APPLICATION_DATA if plain.number.epoch >= EPOCH_APPLICATION => {
@@ -291,6 +311,19 @@ impl Connection13 {
             ContentType::ACK => self.on_ack(plain.number.epoch, &plain.content),
             _ => self.link.discard(DiscardReason::UnknownContentType),
         }
+    }
+
+    fn on_early_data(&mut self, plain: PlainRecord) {
+        let Some(left) = self.link.early_data_left.filter(|_| plain.content_type == ContentType::APPLICATION_DATA)
+        else {
+            return self.link.discard(DiscardReason::Unexpected);
+        };
+        let left = u32::try_from(plain.content.len()).ok().and_then(|len| left.checked_sub(len));
+        if left.is_none() {
+            return self.fail(PeerMisbehaved::TooMuchEarlyData.into());
+        }
+        self.link.early_data_left = left;
+        self.link.event(Event::EarlyData(plain.content));
     }
 
     /// A server without state looks at ClientHellos alone, and remembers one only if it wants nothing more of it.
@@ -493,17 +526,18 @@ impl Connection13 {
             (HandshakeType::NEW_SESSION_TICKET, Role::Client(config)) => {
                 let received = config.common.date_millis(self.link.now);
                 let ticket = NewSessionTicket::parse(&message.body).map_err(bad)?;
-                self.on_ticket(&ticket, received)
+                let early_data_max = ticket.extensions.early_data_max().map_err(bad)?.unwrap_or(0);
+                self.on_ticket(&ticket, early_data_max, received)
             }
             _ => Err(PeerMisbehaved::UnexpectedMessage(message.message_type).into()),
         }
     }
 
     /// A ticket of no lifetime is not to be kept (RFC 8446 §4.6.1).
-    fn on_ticket(&mut self, ticket: &NewSessionTicket<'_>, received: u64) -> Result<(), Error> {
+    fn on_ticket(&mut self, ticket: &NewSessionTicket<'_>, early_data_max: u32, received: u64) -> Result<(), Error> {
         let State::Established(session) = &self.state else { return Ok(()) };
         if ticket.lifetime != 0 {
-            let session = session.client_session(ticket, received).map_err(Error::Crypto)?;
+            let session = session.client_session(ticket, early_data_max, received).map_err(Error::Crypto)?;
             self.link.event(Event::Session(session));
         }
         Ok(())
@@ -518,8 +552,9 @@ impl Connection13 {
         let mut message_seq = self.link.next_message_seq();
         let mut items = Vec::with_capacity(usize::from(tickets.count));
         let issued = config.common.date_millis(self.link.now);
+        let early = config.early_data.as_ref().map_or(0, |early| early.max_size);
         for nonce in 0..tickets.count {
-            let body = session.new_ticket(nonce, tickets, issued, &mut self.entropy).map_err(Error::Crypto)?;
+            let body = session.new_ticket(nonce, tickets, early, issued, &mut self.entropy).map_err(Error::Crypto)?;
             let message_type = HandshakeType::NEW_SESSION_TICKET;
             items.push(FlightItem::Message { epoch: self.link.write.current(), message_type, message_seq, body });
             message_seq = message_seq.checked_add(1).ok_or(Error::SequenceExhausted)?;

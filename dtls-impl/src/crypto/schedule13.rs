@@ -59,6 +59,11 @@ impl KeySchedule<Early> {
         key.verify_data(&self.hkdf, truncated_hello)
     }
 
+    /// The secret of early data, over the ClientHello.
+    pub fn early_traffic_secret(&self, hello: &Digest) -> TrafficSecret {
+        TrafficSecret(self.derive(b"c e traffic", hello))
+    }
+
     /// Adds the ephemeral secret, or none for key exchange by PSK alone.
     pub fn into_handshake(self, shared: Option<&Secret>) -> KeySchedule<Handshake> {
         self.next(shared)

@@ -24,11 +24,12 @@ use crate::config::{ClientConfig, ClientCredentials, PskMode};
 use crate::crypto::SignatureScheme;
 use crate::crypto::schedule13::{self, KeySchedule, PskOrigin, TrafficSecrets};
 use crate::error::{Error, Misuse, PeerIncompatible, PeerMisbehaved};
+use crate::event::Event;
 use crate::flight::reassembly::Message;
 use crate::link13::{FlightEnd, Link13};
 use crate::mutation::Mutation;
 use crate::pki::{self, CertificateError};
-use crate::record::epochs13::{EPOCH_APPLICATION, EPOCH_HANDSHAKE};
+use crate::record::epochs13::{EPOCH_APPLICATION, EPOCH_EARLY, EPOCH_HANDSHAKE};
 use crate::session::ClientSession;
 use crate::suite::{Suite, Suite13};
 use crate::time::Instant;
@@ -66,7 +67,7 @@ impl State {
     pub(crate) fn handle(self, message: &Message, cx: &mut Cx<'_>) -> Next {
         match self {
             Self::WaitServerHello(state) => state.handle(message, cx),
-            Self::WaitEncryptedExtensions(state) => state.handle(message),
+            Self::WaitEncryptedExtensions(state) => state.handle(message, cx),
             Self::WaitCertificate(state) => state.handle(message, cx),
             Self::WaitCertificateVerify(state) => state.handle(message),
             Self::WaitFinished(state) => state.handle(message, cx),
@@ -75,7 +76,7 @@ impl State {
 
     /// Whether the server may still be one of DTLS 1.2: it was offered, and nothing has come that only 1.3 has.
     pub(crate) fn may_become_12(&self, config: &ClientConfig) -> bool {
-        let undecided = matches!(self, Self::WaitServerHello(state) if state.retried.is_none());
+        let undecided = matches!(self, Self::WaitServerHello(state) if state.retried.is_none() && !state.early_data);
         undecided && config.common.versions.has_12()
     }
 
@@ -108,6 +109,7 @@ pub(crate) fn start(
     let mut state = WaitServerHello {
         server_name,
         suites,
+        early_data: false,
         psks,
         random,
         share: EphemeralKey(share),
@@ -116,6 +118,7 @@ pub(crate) fn start(
         transcript: Transcript::dtls13(),
         sent: Vec::new(),
     };
+    state.early_data = cx.config.early_data && state.psks.first().is_some_and(|psk| psk.early_data().is_some());
     state.send_hello(cx)?;
     Ok(State::WaitServerHello(state))
 }
@@ -134,6 +137,8 @@ pub(crate) struct WaitServerHello {
     server_name: Option<ServerName<'static>>,
     suites: Vec<Suite13>,
     psks: Vec<OwnPsk>,
+    /// Whether the hello says that early data follows.
+    early_data: bool,
     random: [u8; 32],
     share: EphemeralKey,
     cookie: Option<Vec<u8>>,
@@ -200,6 +205,11 @@ impl WaitServerHello {
             let share = cx.config.common.provider.key_exchange(own, cx.entropy).map_err(Error::Crypto)?;
             self.share = EphemeralKey(share);
         }
+        if core::mem::take(&mut self.early_data) {
+            // RFC 8446 §4.2.10.
+            cx.link.end_early_data();
+            cx.link.event(Event::EarlyDataRejected);
+        }
         self.cookie = cookie.map(<[u8]>::to_vec);
         self.retried = Some(suite);
         // RFC 8446 §4.1.4: keys for other hashes are of no more use.
@@ -231,10 +241,30 @@ impl WaitServerHello {
         };
         let mut body = body_of(|w| hello.emit(w));
         psk13::bind(&self.psks, &self.transcript, &cx.config.common.provider, &mut body);
+        if self.early_data {
+            self.prepare_early_data(&body, cx)?;
+        }
         self.sent.clone_from(&body);
         let mut flight = FlightBuilder::new(&mut self.transcript, cx.link.next_message_seq());
         flight.message(HandshakeType::CLIENT_HELLO, body);
         cx.link.answer(flight.finish(), FlightEnd::Answer)
+    }
+
+    /// Makes the keys of early data, over the whole hello (RFC 8446 §7.1).
+    fn prepare_early_data(&self, body: &[u8], cx: &mut Cx<'_>) -> Result<(), Error> {
+        let Some((psk, (suite, max))) = self.psks.first().and_then(|psk| Some((psk, psk.early_data()?))) else {
+            return Ok(());
+        };
+        let common = &cx.config.common;
+        let keying = Keying::new(&common.provider, suite, self.random, common.key_log);
+        let (message_type, len) = (HandshakeType::CLIENT_HELLO, body.len());
+        let hash = self.transcript.hash_with(&*common.provider, suite.hash, message_type, body, len);
+        let early = KeySchedule::new(keying.hkdf.clone(), Some(psk.key.expose()));
+        let secret = early.early_traffic_secret(&hash);
+        keying.log(cx.link, "CLIENT_EARLY_TRAFFIC_SECRET", secret.expose());
+        cx.link.install_write(EPOCH_EARLY, keying.sealer(&secret)?);
+        cx.link.early_data_left = Some(max);
+        Ok(())
     }
 
     /// The suites of DTLS 1.3, and then those of 1.2, if that is offered, too.
@@ -263,6 +293,9 @@ impl WaitServerHello {
         if !self.psks.is_empty() {
             let modes: Vec<_> = config.common.psk_modes.iter().map(|mode| mode_code(*mode)).collect();
             list.push(Extension::psk_key_exchange_modes(&modes));
+        }
+        if self.early_data {
+            list.push(Extension::early_data());
         }
         if matches!(config.credentials, ClientCredentials::Certificate { .. }) {
             list.push(Extension::signature_algorithms(&SCHEMES.map(code)));
@@ -335,9 +368,17 @@ impl WaitServerHello {
         cx.link.inbound.enter(EPOCH_HANDSHAKE);
         let resumed = psk.is_some_and(|psk| psk.origin == PskOrigin::Resumption);
         let by_certificate = psk.is_none();
+        // Early data belongs to the first key and its suite, and to nothing else (RFC 8446 §4.2.10).
+        let first = self.psks.first().filter(|_| hello.extensions.selected_psk() == Ok(Some(0)));
+        let goes_with_early = first.and_then(OwnPsk::early_data).is_some_and(|(early, _)| early == suite);
+        let early_data = self.early_data.then_some(goes_with_early);
         let (transcript, server_name) = (self.transcript, self.server_name);
         let negotiated = Negotiated { keying, schedule, secrets, transcript, server_name, resumed };
-        Ok(Step::Next(State::WaitEncryptedExtensions(WaitEncryptedExtensions { by_certificate, negotiated })))
+        Ok(Step::Next(State::WaitEncryptedExtensions(WaitEncryptedExtensions {
+            by_certificate,
+            early_data,
+            negotiated,
+        })))
     }
 }
 
@@ -363,18 +404,32 @@ struct Negotiated {
 pub(crate) struct WaitEncryptedExtensions {
     /// Whether the server is to show a certificate: not if a pre-shared key authenticates it.
     by_certificate: bool,
+    /// Whether early data was offered, and then whether the server may accept it.
+    early_data: Option<bool>,
     negotiated: Negotiated,
 }
 
 impl WaitEncryptedExtensions {
-    fn handle(mut self, message: &Message) -> Next {
+    fn handle(mut self, message: &Message, cx: &mut Cx<'_>) -> Next {
         expect(message, HandshakeType::ENCRYPTED_EXTENSIONS)?;
         let extensions = read(message, EncryptedExtensions::parse)?.extensions;
         if extensions.has_duplicates() {
             return Err(PeerMisbehaved::DuplicateExtension.into());
         }
         // Of what was offered only these may be answered here (RFC 8446 §4.2). Groups are hints for next time.
-        check_known(&extensions, &[ExtensionType::SERVER_NAME, ExtensionType::SUPPORTED_GROUPS])?;
+        let known = [ExtensionType::SERVER_NAME, ExtensionType::SUPPORTED_GROUPS, ExtensionType::EARLY_DATA];
+        check_known(&extensions, &known)?;
+        let bad = |reason| Error::BadMessage(message.message_type, reason);
+        match (extensions.early_data().map_err(bad)?, self.early_data) {
+            (false, None) => {}
+            (true, None) => return Err(PeerMisbehaved::UnsolicitedExtension.into()),
+            (true, Some(false)) => return Err(PeerMisbehaved::BadPskChoice.into()),
+            (true, Some(true)) => cx.link.event(Event::EarlyDataAccepted),
+            (false, Some(_)) => {
+                cx.link.end_early_data();
+                cx.link.event(Event::EarlyDataRejected);
+            }
+        }
         self.negotiated.transcript.add_received(message);
         let negotiated = self.negotiated;
         Ok(Step::Next(if self.by_certificate {
@@ -506,6 +561,7 @@ impl WaitFinished {
             verify_data[0] ^= 1;
         }
         flight.message(HandshakeType::FINISHED, body_of(|w| Finished13 { verify_data: &verify_data }.emit(w)));
+        cx.link.end_early_data();
         cx.link.answer(flight.finish(), FlightEnd::Ack)?;
         cx.link.install_write(EPOCH_APPLICATION, keying.sealer(&application.client)?);
         cx.link.inbound.read.install(EPOCH_APPLICATION, keying.opener(&application.server)?);

@@ -1,6 +1,8 @@
 //! Pre-shared keys of DTLS 1.3 as both sides see them: which are offered, which is known, and the binders that prove
 //! knowledge (RFC 8446 §4.2.11).
 
+use std::sync::Arc;
+
 use rustls_pki_types::ServerName;
 
 use super::ticket::{self, Ticket13};
@@ -14,8 +16,7 @@ use crate::error::{Error, Misuse, PeerMisbehaved};
 use crate::session::{ClientSession, Kind, Ticket};
 use crate::suite::{Suite13, find13};
 use crate::time::Instant;
-use crate::wire::{Extension, HandshakeType, OfferedPsk};
-use std::sync::Arc;
+use crate::wire::{CipherSuite, Extension, HandshakeType, OfferedPsk};
 
 /// Hash of an external PSK, unless agreed on otherwise (RFC 8446 §4.2.11).
 const EXTERNAL_HASH: HashAlgorithm = HashAlgorithm::Sha256;
@@ -28,6 +29,14 @@ pub(crate) struct OwnPsk {
     pub(crate) hash: HashAlgorithm,
     pub(crate) origin: PskOrigin,
     ticket: Option<Box<Ticket>>,
+}
+
+impl OwnPsk {
+    /// Suite and size of the early data that may go with it.
+    pub(crate) fn early_data(&self) -> Option<(Suite13, u32)> {
+        let ticket = self.ticket.as_ref().filter(|ticket| ticket.early_data_max != 0)?;
+        Some((ticket.suite, ticket.early_data_max))
+    }
 }
 
 impl core::fmt::Debug for Ticket {
@@ -123,10 +132,38 @@ pub(crate) struct KnownPsk {
     pub(crate) key: Secret,
     pub(crate) hash: HashAlgorithm,
     pub(crate) origin: PskOrigin,
+    /// What a ticket allows beyond resumption.
+    early: Option<EarlyOffer>,
     binder: Vec<u8>,
 }
 
+/// What decides about early data.
+#[derive(Debug)]
+struct EarlyOffer {
+    suite: CipherSuite,
+    max: u32,
+    age_skew: u64,
+    /// Hash of the ticket.
+    id: [u8; 32],
+}
+
 impl KnownPsk {
+    /// Bytes of early data that may come, if any: the key is the first that the client offers, with the suite it came
+    /// with, and the hello is as young as its ticket's age says (RFC 8446 §4.2.10, §8.3).
+    pub(crate) fn early_data_max(&self, suite: Suite13, config: &ServerConfig) -> Option<u32> {
+        let (policy, early) = (config.early_data.as_ref()?, self.early.as_ref()?);
+        let fits = self.index == 0 && early.suite == suite.code && early.age_skew <= policy.window_millis();
+        (fits && early.max != 0).then_some(early.max.min(policy.max_size))
+    }
+
+    /// Whether the ticket comes with early data for the first time. To be asked only once its binder was found right.
+    pub(crate) fn claim(&self, config: &ServerConfig, now: Instant) -> bool {
+        let (Some(policy), Some(early)) = (&config.early_data, &self.early) else { return false };
+        let now = config.common.date_millis(now);
+        // The same hello is fresh for twice the window.
+        policy.guard.claim(early.id, now, now + 2 * policy.window_millis())
+    }
+
     /// Whether its binder is right for a ClientHello of which `covered` bytes come before the binders.
     pub(crate) fn check_binder(
         &self,
@@ -145,31 +182,37 @@ impl KnownPsk {
 /// is passed over.
 pub(crate) fn known_psks(offered: &[OfferedPsk<'_>], config: &ServerConfig, now: Instant) -> Vec<KnownPsk> {
     let known = offered.iter().enumerate().filter_map(|(index, psk)| {
-        let (key, hash, origin) = from_ticket(psk, config, now).or_else(|| external(psk, config))?;
-        Some(KnownPsk { index: index as u16, key, hash, origin, binder: psk.binder.to_vec() })
+        from_ticket(index as u16, psk, config, now).or_else(|| external(index as u16, psk, config))
     });
     known.collect()
 }
 
-fn from_ticket(
-    psk: &OfferedPsk<'_>,
-    config: &ServerConfig,
-    now: Instant,
-) -> Option<(Secret, HashAlgorithm, PskOrigin)> {
+fn from_ticket(index: u16, psk: &OfferedPsk<'_>, config: &ServerConfig, now: Instant) -> Option<KnownPsk> {
     let tickets = config.tickets.as_ref()?;
-    let content = ticket::open(&tickets.keys, &*config.common.provider, psk.identity)?;
-    let ticket = Ticket13::from_content(&content)?;
-    let suite = find13(ticket.suite)?;
-    ticket.is_fresh(config.common.date_millis(now)).then_some((ticket.psk, suite.hash, PskOrigin::Resumption))
+    let (provider, now) = (&*config.common.provider, config.common.date_millis(now));
+    let content = ticket::open(&tickets.keys, provider, psk.identity)?;
+    let ticket = Ticket13::from_content(&content).filter(|ticket| ticket.is_fresh(now))?;
+    let early = EarlyOffer {
+        suite: ticket.suite,
+        max: ticket.early_data_max,
+        age_skew: ticket.age_skew(psk.obfuscated_ticket_age, now),
+        id: provider.hash_of(HashAlgorithm::Sha256, psk.identity).as_ref().try_into().ok()?,
+    };
+    let hash = find13(ticket.suite)?.hash;
+    let (origin, binder) = (PskOrigin::Resumption, psk.binder.to_vec());
+    Some(KnownPsk { index, key: ticket.psk, hash, origin, early: Some(early), binder })
 }
 
-fn external(psk: &OfferedPsk<'_>, config: &ServerConfig) -> Option<(Secret, HashAlgorithm, PskOrigin)> {
+fn external(index: u16, psk: &OfferedPsk<'_>, config: &ServerConfig) -> Option<KnownPsk> {
     let ServerCredentials::Psk { keys, .. } = &config.credentials else { return None };
-    let Some(context) = &config.common.psk_import else {
-        return Some((keys.get(psk.identity)?.clone(), EXTERNAL_HASH, PskOrigin::External));
+    let (key, hash, origin) = match &config.common.psk_import {
+        None => (keys.get(psk.identity)?.clone(), EXTERNAL_HASH, PskOrigin::External),
+        Some(context) => {
+            let imported = ImportedIdentity::parse(psk.identity).ok().filter(|imported| imported.context == context)?;
+            let hkdf = Hkdf::dtls13(Arc::clone(&config.common.provider), EXTERNAL_HASH);
+            let key = imported.import(&hkdf, keys.get(imported.external_identity)?).ok()?;
+            (key, imported.target, PskOrigin::Imported)
+        }
     };
-    let imported = ImportedIdentity::parse(psk.identity).ok().filter(|imported| imported.context == context)?;
-    let hkdf = Hkdf::dtls13(Arc::clone(&config.common.provider), EXTERNAL_HASH);
-    let key = imported.import(&hkdf, keys.get(imported.external_identity)?).ok()?;
-    Some((key, imported.target, PskOrigin::Imported))
+    Some(KnownPsk { index, key, hash, origin, early: None, binder: psk.binder.to_vec() })
 }

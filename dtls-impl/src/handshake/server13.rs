@@ -21,7 +21,7 @@ use crate::error::{Error, PeerIncompatible, PeerMisbehaved};
 use crate::flight::reassembly::Message;
 use crate::link13::{FlightEnd, Link13};
 use crate::mutation::Mutation;
-use crate::record::epochs13::{EPOCH_APPLICATION, EPOCH_HANDSHAKE};
+use crate::record::epochs13::{EPOCH_APPLICATION, EPOCH_EARLY, EPOCH_HANDSHAKE};
 use crate::record::protection13::Opener;
 use crate::suite::Suite13;
 use crate::time::Instant;
@@ -49,6 +49,8 @@ pub(crate) struct Offer {
     /// The client's share; none for key exchange by PSK alone.
     share: Option<(Group, Vec<u8>)>,
     psk: Option<KnownPsk>,
+    /// Bytes of early data to take.
+    early_data: Option<u32>,
     client_random: [u8; 32],
     /// Includes the ClientHello.
     transcript: Transcript,
@@ -104,7 +106,33 @@ pub(crate) fn examine(
     if retried.is_some() && group_missing.is_some() {
         return Err(PeerMisbehaved::BadRetry.into());
     }
-    if cookie_missing || group_missing.is_some() {
+    let mut transcript = match &retried {
+        None => Transcript::dtls13(),
+        Some((retry, cookie)) => {
+            let mut transcript = Transcript::after_retry(provider, suite.hash, &retry.hello);
+            transcript.add(HandshakeType::SERVER_HELLO, 0, &retry.request(cookie));
+            transcript
+        }
+    };
+    let psk = psk.map(|(psk, _)| psk);
+    let check_binder = |psk: &KnownPsk| {
+        let covered = message.body.len() - extensions.binders_len().map_err(bad)?.unwrap_or_default();
+        psk.check_binder(&transcript, &config.common.provider, &message.body, covered)
+    };
+    let mut early_data = None;
+    if extensions.early_data().map_err(bad)? {
+        // RFC 8446 §4.2.10: not with what answers a HelloRetryRequest.
+        if retried.is_some() {
+            return Err(PeerMisbehaved::BadRetry.into());
+        }
+        if let Some(psk) = psk.as_ref().filter(|_| group_missing.is_none())
+            && let Some(max) = psk.early_data_max(suite, config)
+        {
+            check_binder(psk)?;
+            early_data = psk.claim(config, now).then_some(max);
+        }
+    }
+    if (cookie_missing && early_data.is_none()) || group_missing.is_some() {
         let hello = whole_hash(provider, suite, message);
         let retry = Retry { suite: suite.code, group: group_missing, hello };
         let cookie = retry.cookie(provider, secret, peer_address);
@@ -117,19 +145,7 @@ pub(crate) fn examine(
         return Err(PeerMisbehaved::BadRetry.into());
     }
 
-    let mut transcript = match &retried {
-        None => Transcript::dtls13(),
-        Some((retry, cookie)) => {
-            let mut transcript = Transcript::after_retry(provider, suite.hash, &retry.hello);
-            transcript.add(HandshakeType::SERVER_HELLO, 0, &retry.request(cookie));
-            transcript
-        }
-    };
-    let psk = psk.map(|(psk, _)| psk);
-    if let Some(psk) = &psk {
-        let covered = message.body.len() - extensions.binders_len().map_err(bad)?.unwrap_or_default();
-        psk.check_binder(&transcript, &config.common.provider, &message.body, covered)?;
-    }
+    psk.as_ref().filter(|_| early_data.is_none()).map_or(Ok(()), check_binder)?;
     transcript.add_received(message);
     transcript.start(provider, suite.hash);
     let share = match shared {
@@ -137,7 +153,7 @@ pub(crate) fn examine(
         Shared::NotNeeded | Shared::Missing(_) => None,
     };
     let client_random = hello.start.random;
-    Ok(Examined::Accept(Box::new(Offer { suite, share, psk, client_random, transcript })))
+    Ok(Examined::Accept(Box::new(Offer { suite, share, psk, early_data, client_random, transcript })))
 }
 
 /// What a hello has of the key exchange.
@@ -236,7 +252,7 @@ fn check_scheme(extensions: &Extensions<'_>, config: &ServerConfig) -> Result<()
 /// 4. Sends all that the client needs, and then waits for its proof.
 pub(crate) fn accept(offer: Offer, cx: &mut Cx<'_>) -> Result<WaitFinished, Error> {
     assert!(!cx.link.mutated.by(Mutation::PanicOnHello), "mutation: panic at the first hello");
-    let Offer { suite, share, psk, client_random, mut transcript } = offer;
+    let Offer { suite, share, psk, early_data, client_random, mut transcript } = offer;
     let common = &cx.config.common;
     let keying = Keying::new(&common.provider, suite, client_random, common.key_log);
     let random = cx.entropy.array();
@@ -258,9 +274,15 @@ pub(crate) fn accept(offer: Offer, cx: &mut Cx<'_>) -> Result<WaitFinished, Erro
     };
     let body = body_of(|w| server_hello.emit(w));
 
+    let early = KeySchedule::new(keying.hkdf.clone(), psk.as_ref().map(|psk| psk.key.expose()));
+    cx.link.early_data_left = early_data;
+    if early_data.is_some() {
+        let secret = early.early_traffic_secret(&transcript.hash());
+        keying.log(cx.link, "CLIENT_EARLY_TRAFFIC_SECRET", secret.expose());
+        cx.link.inbound.read.install(EPOCH_EARLY, keying.opener(&secret)?);
+    }
     let mut flight = FlightBuilder::new(&mut transcript, cx.link.next_message_seq());
     flight.message(HandshakeType::SERVER_HELLO, body);
-    let early = KeySchedule::new(keying.hkdf.clone(), psk.as_ref().map(|psk| psk.key.expose()));
     let schedule = early.into_handshake(shared.as_ref());
     let secrets = schedule.traffic_secrets(&flight.transcript().hash());
     log_handshake(&keying, cx.link, &secrets);
@@ -268,7 +290,8 @@ pub(crate) fn accept(offer: Offer, cx: &mut Cx<'_>) -> Result<WaitFinished, Erro
     cx.link.inbound.read.install(EPOCH_HANDSHAKE, keying.opener(&secrets.client)?);
 
     flight.epoch(EPOCH_HANDSHAKE);
-    let encrypted = EncryptedExtensions { extensions: Extensions::default() };
+    let early_data = early_data.map(|_| Extension::early_data());
+    let encrypted = EncryptedExtensions { extensions: Extensions(early_data.into_iter().collect()) };
     flight.message(HandshakeType::ENCRYPTED_EXTENSIONS, body_of(|w| encrypted.emit(w)));
     if let (ServerCredentials::Certificate(certified), None) = (&cx.config.credentials, &psk) {
         let entry = |der| CertificateEntry { certificate: der, extensions: Extensions::default() };

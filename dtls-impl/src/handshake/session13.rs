@@ -19,7 +19,7 @@ use crate::negotiated::Negotiated;
 use crate::record::protection13::{Opener, Sealer};
 use crate::session::{ClientSession, Kind, Ticket};
 use crate::suite::Suite13;
-use crate::wire::{Extensions, NewSessionTicket, ProtocolVersion, body_of};
+use crate::wire::{Extension, Extensions, NewSessionTicket, ProtocolVersion, body_of};
 
 /// The suite with what it takes to make keys.
 #[derive(Clone, Debug)]
@@ -121,6 +121,7 @@ impl Session13 {
     pub(crate) fn client_session(
         &self,
         ticket: &NewSessionTicket<'_>,
+        early_data_max: u32,
         received: u64,
     ) -> Result<ClientSession, CryptoError> {
         let kind = Kind::V13(Ticket {
@@ -130,6 +131,7 @@ impl Session13 {
             age_add: ticket.age_add,
             received,
             lifetime: ticket.lifetime,
+            early_data_max,
         });
         Ok(ClientSession { server_name: self.server_name.clone(), kind })
     }
@@ -139,15 +141,19 @@ impl Session13 {
         &self,
         nonce: u8,
         tickets: &Tickets,
+        early_data_max: u32,
         issued: u64,
         entropy: &mut Entropy,
     ) -> Result<Vec<u8>, CryptoError> {
         let (nonce, lifetime) = ([nonce], tickets.lifetime_secs());
         let age_add = u32::from_be_bytes(entropy.array());
         let (suite, psk) = (self.keying.suite.code, self.resumption.psk(&nonce)?);
-        let content = Ticket13 { suite, issued, lifetime, age_add, psk }.to_content();
+        let content = Ticket13 { suite, issued, lifetime, age_add, early_data_max, psk }.to_content();
         let ticket = ticket::seal(&tickets.keys, &*self.keying.provider, entropy, content.expose())?;
-        let extensions = Extensions::default();
+        let mut extensions = Extensions::default();
+        if early_data_max != 0 {
+            extensions.0.push(Extension::early_data_max(early_data_max));
+        }
         let message = NewSessionTicket { lifetime, age_add, nonce: &nonce, ticket: &ticket, extensions };
         Ok(body_of(|w| message.emit(w)))
     }

@@ -51,6 +51,8 @@ pub(crate) struct Ticket13 {
     /// Seconds.
     pub(crate) lifetime: u32,
     pub(crate) age_add: u32,
+    /// Bytes that may come early.
+    pub(crate) early_data_max: u32,
     pub(crate) psk: Secret,
 }
 
@@ -62,6 +64,7 @@ impl Ticket13 {
             w.bytes(&self.issued.to_be_bytes());
             w.bytes(&self.lifetime.to_be_bytes());
             w.bytes(&self.age_add.to_be_bytes());
+            w.bytes(&self.early_data_max.to_be_bytes());
             w.vec8(|w| w.bytes(self.psk.expose()));
         }))
     }
@@ -76,12 +79,19 @@ impl Ticket13 {
                 issued: u64::from_be_bytes(r.array()?),
                 lifetime: u32::from_be_bytes(r.array()?),
                 age_add: u32::from_be_bytes(r.array()?),
+                early_data_max: u32::from_be_bytes(r.array()?),
                 psk: Secret::new(r.vec8()?.to_vec()),
             })
         };
         let mut r = Reader::new(content.expose());
         let ticket = read(&mut r).ok()?;
         r.is_empty().then_some(ticket)
+    }
+
+    /// How far the age that a client tells is from that which it has at `now`, in milliseconds (RFC 8446 §8.3).
+    pub(crate) fn age_skew(&self, obfuscated_age: u32, now: u64) -> u64 {
+        let told = u64::from(obfuscated_age.wrapping_sub(self.age_add));
+        now.saturating_sub(self.issued).abs_diff(told)
     }
 
     /// Whether it is still good at `now`, in milliseconds since 1970. A ticket from the future is not: clocks of
@@ -99,7 +109,14 @@ mod tests {
 
     fn ticket() -> Ticket13 {
         let suite = CipherSuite::TLS_AES_128_GCM_SHA256;
-        Ticket13 { suite, issued: 1_000_000, lifetime: 60, age_add: 7, psk: Secret::new(vec![3; 32]) }
+        Ticket13 {
+            suite,
+            issued: 1_000_000,
+            lifetime: 60,
+            age_add: 7,
+            early_data_max: 9,
+            psk: Secret::new(vec![3; 32]),
+        }
     }
 
     #[test]
@@ -136,5 +153,7 @@ mod tests {
     fn tickets_are_good_from_their_issue_until_their_lifetime_is_over() {
         let fresh = [999_999, 1_000_000, 1_059_999, 1_060_000].map(|now| ticket().is_fresh(now));
         assert_eq!(fresh, [false, true, true, false]);
+        let skews = [1007, 7, 6].map(|told| ticket().age_skew(told, 1_000_500));
+        assert_eq!(skews, [500, 500, u64::from(u32::MAX) - 500]);
     }
 }

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 
 use self::inbound::Inbound;
 use crate::config::Common;
-use crate::error::Error;
+use crate::error::{Error, Misuse};
 use crate::event::{DiscardReason, Event, Output};
 use crate::flight::OutgoingFlight;
 use crate::flight::ack::AckTracker;
@@ -19,7 +19,7 @@ use crate::flight::packing::{self, Content, DATAGRAM_LEN_USUAL, PlannedRecord};
 use crate::flight::retransmitter::{Expiry, Retransmitter};
 use crate::flight::tracked::TrackedFlight;
 use crate::mutation::{Mutated, Mutation};
-use crate::record::epochs13::{EPOCH_PLAIN, WriteEpochs, WriteError};
+use crate::record::epochs13::{EPOCH_EARLY, EPOCH_PLAIN, WriteEpochs, WriteError};
 use crate::record::protection13::Sealer;
 use crate::record::seq::RecordSeq;
 use crate::time::Instant;
@@ -69,6 +69,8 @@ pub(crate) struct Link13 {
     /// Of the flight.
     last_transmission: Instant,
     prompted: u8,
+    /// Bytes of early data that may still be sent, or received; none if there is to be no early data.
+    pub(crate) early_data_left: Option<u32>,
     mtu: usize,
     outputs: VecDeque<Output>,
     next_message_seq: u16,
@@ -87,6 +89,7 @@ impl Link13 {
             flight_end: FlightEnd::Answer,
             last_transmission: now,
             prompted: 0,
+            early_data_left: None,
             mtu: common.mtu,
             outputs: VecDeque::new(),
             next_message_seq: 0,
@@ -297,6 +300,27 @@ impl Link13 {
             self.datagram(datagram);
             self.event(Event::AlertSent(alert));
         }
+    }
+
+    /// The server has decided about early data, or the time for it is over.
+    pub(crate) fn end_early_data(&mut self) -> bool {
+        self.write.forget_early();
+        self.inbound.read.forget_early();
+        self.early_data_left.take().is_some()
+    }
+
+    /// Sends early data as one record.
+    pub(crate) fn send_early_data(&mut self, data: &[u8]) -> Result<(), Error> {
+        let left = self.early_data_left.ok_or(Misuse::NoEarlyData)?;
+        if data.len() + self.write.overhead(EPOCH_EARLY) > self.mtu {
+            return Err(Misuse::DataTooLarge.into());
+        }
+        let left = u32::try_from(data.len()).ok().and_then(|len| left.checked_sub(len));
+        self.early_data_left = Some(left.ok_or(Misuse::TooMuchEarlyData)?);
+        let mut datagram = Vec::with_capacity(self.write.overhead(EPOCH_EARLY) + data.len());
+        self.record(EPOCH_EARLY, ContentType::APPLICATION_DATA, data, &mut datagram)?;
+        self.datagram(datagram);
+        Ok(())
     }
 
     /// Sends application data as one record.

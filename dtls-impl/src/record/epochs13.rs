@@ -11,6 +11,8 @@ use crate::wire::{
 
 /// Plaintext: the hellos.
 pub(crate) const EPOCH_PLAIN: u64 = 0;
+/// Early data.
+pub(crate) const EPOCH_EARLY: u64 = 1;
 /// Handshake traffic keys: the rest of the handshake.
 pub(crate) const EPOCH_HANDSHAKE: u64 = 2;
 /// The first application traffic keys.
@@ -59,6 +61,11 @@ impl ReadEpochs {
     /// Forgets the keys of epochs before `epoch`.
     pub(crate) fn forget_before(&mut self, epoch: u64) {
         self.epochs.retain(|read| read.epoch >= epoch);
+    }
+
+    /// Forgets the keys of early data.
+    pub(crate) fn forget_early(&mut self) {
+        self.epochs.retain(|read| read.epoch != EPOCH_EARLY);
     }
 
     /// The newest epoch with keys.
@@ -122,7 +129,7 @@ impl WriteEpochs {
 
     /// Adds the keys of a later epoch.
     pub(crate) fn install(&mut self, epoch: u64, sealer: Sealer) {
-        debug_assert!(self.current() < epoch, "epochs come in order");
+        debug_assert!(self.epochs.iter().all(|write| write.epoch < epoch), "epochs come in order");
         self.epochs.push(WriteEpoch { epoch, sealer: Some(sealer), numbers: SeqCounter::new() });
     }
 
@@ -132,9 +139,15 @@ impl WriteEpochs {
         self.epochs.retain(|write| write.epoch >= epoch || write.epoch == newest);
     }
 
-    /// The newest epoch.
+    /// Forgets the keys of early data.
+    pub(crate) fn forget_early(&mut self) {
+        self.epochs.retain(|write| write.epoch != EPOCH_EARLY);
+    }
+
+    /// The newest epoch, but for that of early data, in which nothing else is sent.
     pub(crate) fn current(&self) -> u64 {
-        self.epochs.last().map_or(EPOCH_PLAIN, |write| write.epoch)
+        let newest = self.epochs.iter().rev().find(|write| write.epoch != EPOCH_EARLY);
+        newest.map_or(EPOCH_PLAIN, |write| write.epoch)
     }
 
     /// Bytes of a record of an epoch beyond its content.

@@ -84,6 +84,16 @@ impl Extension<'static> {
         Self::made(ExtensionType::PSK_KEY_EXCHANGE_MODES, |w| w.vec8(|w| w.bytes(modes)))
     }
 
+    /// early_data of a ClientHello or of EncryptedExtensions (RFC 8446 §4.2.10).
+    pub const fn early_data() -> Self {
+        Self::fixed(ExtensionType::EARLY_DATA, &[])
+    }
+
+    /// early_data of a NewSessionTicket: bytes that may be sent early.
+    pub fn early_data_max(size: u32) -> Self {
+        Self::made(ExtensionType::EARLY_DATA, |w| w.bytes(&size.to_be_bytes()))
+    }
+
     /// pre_shared_key of a ClientHello, where it must be the last extension.
     pub fn offered_psks(psks: &[OfferedPsk<'_>]) -> Self {
         Self::made(ExtensionType::PRE_SHARED_KEY, |w| {
@@ -184,6 +194,16 @@ impl Extensions<'_> {
         })
     }
 
+    /// Whether early_data is there; it must be empty.
+    pub fn early_data(&self) -> Result<bool, ParseError> {
+        Ok(self.read(ExtensionType::EARLY_DATA, |_| Ok(()))?.is_some())
+    }
+
+    /// The size in a NewSessionTicket's early_data.
+    pub fn early_data_max(&self) -> Result<Option<u32>, ParseError> {
+        self.read(ExtensionType::EARLY_DATA, |r| r.array().map(u32::from_be_bytes))
+    }
+
     /// The index of a ServerHello's pre_shared_key.
     pub fn selected_psk(&self) -> Result<Option<u16>, ParseError> {
         self.read(ExtensionType::PRE_SHARED_KEY, Reader::u16)
@@ -246,6 +266,8 @@ mod tests {
                 Extension::offered_psks(&[PSK, PSK]),
                 Box::new(|e| e.offered_psks() == Ok(Some(vec![PSK, PSK])) && e.binders_len() == Ok(Some(2 + 2 * 33))),
             ),
+            (Extension::early_data(), Box::new(|e| e.early_data() == Ok(true))),
+            (Extension::early_data_max(9), Box::new(|e| e.early_data_max() == Ok(Some(9)))),
             (Extension::selected_psk(1), Box::new(|e| e.selected_psk() == Ok(Some(1)))),
         ]
     }

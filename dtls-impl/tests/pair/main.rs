@@ -3,6 +3,7 @@
 mod common;
 mod dtls13;
 mod dtls13_dimpl;
+mod dtls13_early_data;
 mod dtls13_forged;
 mod dtls13_resumption;
 mod handshake;

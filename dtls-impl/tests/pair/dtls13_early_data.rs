@@ -1,0 +1,233 @@
+//! DTLS 1.3: early data, accepted, refused, and sent again by someone else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::common::{DATE, DELAY, Key, NAME, Pair, Path, Side, certificates, clean, cookies, psk, secs};
+use crate::dtls13::v13;
+use dtls_impl::config::{Cookies, EarlyData, ReplayGuard, TicketKeys, Tickets, Versions};
+use dtls_impl::crypto::Group;
+use dtls_impl::error::Misuse;
+use dtls_impl::wire::CipherSuite;
+use dtls_impl::{ClientConfig, ClientSession, Connection, Error, Event, Instant, Seed, ServerConfig};
+
+type Ends = (ClientConfig, ServerConfig);
+type Edit<'a> = &'a dyn Fn(&mut Ends);
+
+fn with_early_data((mut client, mut server): Ends) -> Ends {
+    server.tickets = Some(Tickets::new(TicketKeys::new([7; 32])));
+    server.early_data = Some(EarlyData::new(Arc::new(ReplayGuard::new(100))));
+    server.cookies = Cookies::Off;
+    client.early_data = true;
+    (client.common.unix_time, server.common.unix_time) = (DATE, DATE);
+    (client, server)
+}
+
+/// A session that was made ten seconds before time zero.
+fn session((client, server): &Ends) -> ClientSession {
+    let (mut client, mut server) = (client.clone(), server.clone());
+    client.common.unix_time -= 10;
+    server.common.unix_time -= 10;
+    let mut pair = Pair::new(client, server, clean());
+    pair.run(secs(10));
+    let session = |event: &Event| if let Event::Session(session) = event { Some(session.clone()) } else { None };
+    pair.events.iter().find_map(|(_, _, event)| session(event)).unwrap()
+}
+
+fn resume((client, server): &Ends, session: ClientSession, early: &[&[u8]], path: Path) -> Pair {
+    let mut pair = Pair::new(client.clone(), server.clone(), path);
+    pair.sent.clear();
+    pair.forget_what_is_on_its_way();
+    let (config, now) = (Arc::new(client.clone()), Instant::ZERO);
+    pair.client = Connection::resume(config, Some(NAME), session, Seed([3; 32]), now).unwrap();
+    for data in early {
+        pair.client.send_early(now, data).unwrap();
+    }
+    pair.drain(Side::Client);
+    pair.run(secs(300));
+    pair
+}
+
+fn early_data(pair: &Pair) -> Vec<&[u8]> {
+    let data = pair.events.iter().filter_map(|(_, _, event)| match event {
+        Event::EarlyData(data) => Some(&data[..]),
+        _ => None,
+    });
+    data.collect()
+}
+
+/// What the client was told.
+fn accepted(pair: &Pair) -> Option<bool> {
+    pair.events.iter().find_map(|(_, _, event)| match event {
+        Event::EarlyDataAccepted => Some(true),
+        Event::EarlyDataRejected => Some(false),
+        _ => None,
+    })
+}
+
+#[test]
+fn early_data_arrives_half_a_round_trip_after_the_start() {
+    for ends in [certificates(Key::P256, 0), psk()].map(v13).map(with_early_data) {
+        let mut pair = resume(&ends, session(&ends), &[b"one", b"two"], clean());
+        assert_eq!(early_data(&pair), [b"one", b"two"], "{}", pair.story());
+        assert_eq!(accepted(&pair), Some(true));
+        let at = pair.events.iter().find(|(.., event)| matches!(event, Event::EarlyData(_))).map(|(at, ..)| *at);
+        assert_eq!(at, Some(Instant::ZERO + DELAY));
+        assert_eq!(pair.established(Side::Client), Some(Instant::ZERO + 2 * DELAY));
+        pair.exchange_data();
+        assert!(pair.data(Side::Server).iter().all(|data| !data.starts_with(b"one")), "early data is not data");
+    }
+}
+
+#[test]
+fn an_acceptable_hello_needs_no_cookie_and_others_do() {
+    let mut ends = with_early_data(v13(certificates(Key::P256, 0)));
+    ends.1.cookies = cookies();
+    let session = session(&ends);
+    let mut pair = resume(&ends, session.clone(), &[b"one"], clean());
+    assert_eq!((early_data(&pair).len(), accepted(&pair)), (1, Some(true)), "{}", pair.story());
+    pair.exchange_data();
+    let mut again = resume(&ends, session, &[b"one"], clean());
+    assert_eq!((early_data(&again).len(), accepted(&again)), (0, Some(false)), "{}", again.story());
+    assert_eq!(again.established(Side::Client), Some(Instant::ZERO + 4 * DELAY), "with a HelloRetryRequest");
+    again.exchange_data();
+}
+
+#[test]
+fn what_does_not_fit_is_refused_and_the_handshake_goes_on() {
+    let ends = with_early_data(v13(certificates(Key::P256, 0)));
+    let session = session(&ends);
+    let edits: [(&str, Edit<'_>); 5] = [
+        ("no policy", &|(_, server)| server.early_data = None),
+        ("another ticket key", &|(_, server)| server.tickets = Some(Tickets::new(TicketKeys::new([8; 32])))),
+        ("another suite", &|(_, server)| {
+            server.common.cipher_suites13 = vec![CipherSuite::TLS_CHACHA20_POLY1305_SHA256];
+        }),
+        ("another group", &|(_, server)| server.common.groups = vec![Group::Secp256r1]),
+        // To the server the ticket is older than the client says.
+        ("a delay", &|(_, server)| server.common.unix_time += 12),
+    ];
+    for (name, edit) in edits {
+        let mut ends = ends.clone();
+        edit(&mut ends);
+        let mut pair = resume(&ends, session.clone(), &[b"one", b"two"], clean());
+        assert!(early_data(&pair).is_empty(), "{name}");
+        assert_eq!(accepted(&pair), Some(false), "{name}\n{}", pair.story());
+        assert!(pair.both_established(), "{name}\n{}", pair.story());
+        pair.exchange_data();
+    }
+}
+
+#[test]
+fn a_replayed_hello_brings_its_early_data_only_once() {
+    let ends = with_early_data(v13(certificates(Key::P256, 0)));
+    let pair = resume(&ends, session(&ends), &[b"pay 10"], clean());
+    assert_eq!(early_data(&pair).len(), 1);
+    let flight: Vec<_> = pair.sent_by(Side::Client).take(2).map(|sent| sent.bytes.clone()).collect();
+    // To other connections of the same server, from elsewhere, at once and later.
+    for after in [Duration::ZERO, Duration::from_millis(300), secs(5), secs(19), secs(25), secs(3600), secs(7200)] {
+        let now = Instant::ZERO + after;
+        let mut other = Connection::server(Arc::new(ends.1.clone()), b"elsewhere", Seed([9; 32]), now).unwrap();
+        for datagram in &flight {
+            other.handle_datagram(now, datagram);
+        }
+        loop {
+            match other.poll_output() {
+                dtls_impl::Output::Event(Event::EarlyData(_)) => panic!("replayed after {after:?}"),
+                dtls_impl::Output::WakeAt(_) | dtls_impl::Output::Idle => break,
+                _ => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn losses_and_reordering_cost_early_data_but_not_the_connection() {
+    let ends = with_early_data(v13(certificates(Key::P256, 0)));
+    let losses: Vec<_> =
+        [Side::Client, Side::Server].into_iter().flat_map(|side| (0..8).map(move |nth| (side, nth))).collect();
+    for first in &losses {
+        for second in &losses {
+            // A guard of its own for each, as the session is the same.
+            let ends = with_early_data((ends.0.clone(), ends.1.clone()));
+            let lost = [*first, *second];
+            let path: Path =
+                Box::new(move |sent| if lost.contains(&(sent.from, sent.nth)) { vec![] } else { vec![DELAY] });
+            let mut pair = resume(&ends, session(&ends), &[b"one", b"two"], path);
+            assert!(pair.both_established(), "{lost:?}\n{}", pair.story());
+            assert!(early_data(&pair).len() <= 2, "{lost:?}\n{}", pair.story());
+            pair.exchange_data();
+        }
+    }
+    let late_hello: Path =
+        Box::new(|sent| if sent.from == Side::Client && sent.nth == 0 { vec![3 * DELAY] } else { vec![DELAY] });
+    let mut pair = resume(&ends, session(&ends), &[b"one"], late_hello);
+    assert!(early_data(&pair).is_empty(), "it came before its hello");
+    assert_eq!(accepted(&pair), Some(true));
+    pair.exchange_data();
+}
+
+#[test]
+fn data_that_comes_after_the_keys_of_the_handshake_is_too_late() {
+    let ends = with_early_data(v13(certificates(Key::P256, 0)));
+    let late: Path =
+        Box::new(|sent| if sent.from == Side::Client && sent.nth == 1 { vec![4 * DELAY] } else { vec![DELAY] });
+    let mut pair = resume(&ends, session(&ends), &[b"late"], late);
+    // Still taken: nothing of epoch 3 has come.
+    assert_eq!(early_data(&pair).len(), 1, "{}", pair.story());
+    let copy = pair.sent_by(Side::Client).nth(1).unwrap().bytes.clone();
+    pair.exchange_data();
+    pair.inject(Side::Server, &copy);
+    assert_eq!(early_data(&pair).len(), 1);
+}
+
+#[test]
+fn both_ends_keep_to_the_size_of_the_ticket() {
+    let (client, mut server) = with_early_data(v13(certificates(Key::P256, 0)));
+    server.early_data.as_mut().unwrap().max_size = 10;
+    let ends = (client, server);
+    let session = session(&ends);
+    let start =
+        || Connection::resume(Arc::new(ends.0.clone()), Some(NAME), session.clone(), Seed([3; 32]), Instant::ZERO);
+    let mut connection = start().unwrap();
+    assert_eq!(connection.send_early(Instant::ZERO, &[1; 6]), Ok(()));
+    assert_eq!(connection.send_early(Instant::ZERO, &[1; 5]), Err(Error::Misuse(Misuse::TooMuchEarlyData)));
+    assert_eq!(connection.send_early(Instant::ZERO, &[1; 4]), Ok(()));
+    assert_eq!(start().unwrap().send_early(Instant::ZERO, &[1; 1200]), Err(Error::Misuse(Misuse::DataTooLarge)));
+    // The server has become less generous since.
+    let mut ends = ends.clone();
+    ends.1.early_data.as_mut().unwrap().max_size = 4;
+    let pair = resume(&ends, session, &[b"12345"], clean());
+    let failure = pair.failure(Side::Client);
+    let unexpected = Error::AlertReceived(dtls_impl::wire::AlertDescription::UNEXPECTED_MESSAGE);
+    assert_eq!(failure, Some(&unexpected), "{}", pair.story());
+}
+
+#[test]
+fn early_data_is_off_unless_both_want_it() {
+    let no = Err(Error::Misuse(Misuse::NoEarlyData));
+    let on = with_early_data(v13(certificates(Key::P256, 0)));
+    let send = |client: &ClientConfig, session: Option<ClientSession>| {
+        let (client, seed, now) = (Arc::new(client.clone()), Seed([3; 32]), Instant::ZERO);
+        let connection = match session {
+            Some(session) => Connection::resume(client, Some(NAME), session, seed, now),
+            None => Connection::client(client, Some(NAME), seed, now),
+        };
+        connection.unwrap().send_early(now, b"x")
+    };
+    assert_eq!(send(&on.0, Some(session(&on))), Ok(()));
+    assert_eq!(send(&on.0, None), no, "no session");
+    let mut off = on.0.clone();
+    off.early_data = false;
+    assert_eq!(send(&off, Some(session(&on))), no, "the client's configuration");
+    let mut off = on.clone();
+    off.1.early_data = None;
+    assert_eq!(send(&off.0, Some(session(&off))), no, "the server's tickets");
+    let mut both = on.0.clone();
+    both.common.versions = Versions::Both;
+    assert_eq!(send(&both, Some(session(&on))), Ok(()));
+    assert_eq!(send(&certificates(Key::P256, 0).0, None), no, "DTLS 1.2");
+    let mut pair = resume(&on, session(&on), &[b"x"], clean());
+    let now = pair.now;
+    assert_eq!(pair.client.send_early(now, b"x"), no, "too late");
+}
