@@ -2,6 +2,7 @@
 //!
 //! Knows no stack and no network. Adapters in [`crate::stack`] implement [`Endpoint`] for each stack.
 
+use std::any::Any;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -92,6 +93,60 @@ pub enum EndpointEvent {
     KeyLog(String),
     /// The application's data could not be sent.
     SendRefused(String),
+    /// A client may resume this session in a later visit.
+    Session(Session),
+    /// A server has early data, before the client's Finished (RFC 8446 §2.3).
+    EarlyData(Vec<u8>),
+    /// A client learned what became of its early data.
+    EarlyDataAnswer {
+        /// Whether the server took it.
+        accepted: bool,
+    },
+    /// From now on the peer is at this address: it has moved, and the endpoint is convinced that it was the peer.
+    PeerMoved(SocketAddr),
+    /// More about what was agreed, right after [`Established`](Self::Established).
+    Negotiated(Negotiated),
+}
+
+/// Something that a handshake may agree on and most do not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Negotiated {
+    /// The association continues an earlier session.
+    Resumed,
+    /// The client was authenticated, and this is its name or key.
+    Peer(String),
+    /// Application protocol (RFC 7301).
+    Alpn(String),
+}
+
+impl fmt::Display for Negotiated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Resumed => f.write_str("resumed"),
+            Self::Peer(name) => write!(f, "peer {name}"),
+            Self::Alpn(protocol) => write!(f, "protocol {protocol}"),
+        }
+    }
+}
+
+/// What a client needs to resume, known to its stack alone. All are equal: what they hold follows from the bytes on the
+/// wire, which traces compare.
+#[derive(Clone)]
+pub struct Session(pub Arc<dyn Any + Send + Sync>);
+
+impl PartialEq for Session {
+    fn eq(&self, _other: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Session {}
+
+/// Hides the keys.
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Session(..)")
+    }
 }
 
 /// Versions of DTLS.

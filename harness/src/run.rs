@@ -157,7 +157,7 @@ pub fn fly(plan: &Plan, findings: &[Finding]) -> Flight {
     let trace = sim::run(Setup {
         network: &scenario.network,
         faults: &scenario.faults,
-        workload: &scenario.workload,
+        workload: scenario.workload(),
         duration: scenario.duration,
         seed: plan.seed,
         client,

@@ -3,6 +3,7 @@
 //! Written by the simulation alone, read by everything after it.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::endpoint::{EndpointEvent, Role};
@@ -18,6 +19,37 @@ pub use hash::TraceHash;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DatagramId(pub u32);
 
+/// An association of a run, from 1: the nth time that the client came to the server. What a server begins with addresses
+/// that were never the client's, because somebody sent it copies from there, has numbers above those of the client's visits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Visit(pub u16);
+
+impl Visit {
+    /// The first, and in most runs the only one.
+    pub const FIRST: Self = Self(1);
+}
+
+impl Default for Visit {
+    fn default() -> Self {
+        Self::FIRST
+    }
+}
+
+impl fmt::Display for Visit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "visit {}", self.0)
+    }
+}
+
+/// The addresses of a datagram at the client's side. Before a NAT and behind it they differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Path {
+    /// The client's own address; `None` if the datagram is for an address that leads to no client.
+    pub inside: Option<SocketAddr>,
+    /// Source of what the client sends as the server sees it; destination of what the server sends.
+    pub outside: SocketAddr,
+}
+
 /// Where a datagram was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {
@@ -25,6 +57,8 @@ pub struct Sent {
     pub id: DatagramId,
     /// Who sent it.
     pub from: Role,
+    /// Between which addresses; `None` where they are those of a plain run, `plan::CLIENT` and `plan::SERVER`.
+    pub path: Option<Path>,
     /// Its number on this direction of this link, from 0; fates are drawn by it.
     pub index: u32,
     /// The UDP payload.
@@ -47,6 +81,8 @@ pub struct Fate {
 pub struct Copy {
     /// When it arrives; `None` while it is held for a later datagram to overtake it.
     pub due: Option<SimTime>,
+    /// Source address that a third party gave its copy; `None` for copies that come from the sender.
+    pub forged: Option<SocketAddr>,
 }
 
 /// What a stage of the link did to a datagram, and why. A cause that drops ends one copy: with random duplication a
@@ -100,6 +136,8 @@ pub enum FaultAction {
     Delay,
     /// It waits until later datagrams have passed.
     Hold,
+    /// A third party sends copies of it.
+    Replay,
 }
 
 impl Cause {
@@ -123,6 +161,7 @@ impl fmt::Display for Cause {
                     FaultAction::Duplicate => "duplicated",
                     FaultAction::Delay => "delayed",
                     FaultAction::Hold => "held",
+                    FaultAction::Replay => "replayed",
                 };
                 write!(f, "{action} by fault #{}", fault + 1)
             }
@@ -133,6 +172,24 @@ impl fmt::Display for Cause {
             Self::QueueFull { queued, limit } => write!(f, "dropped: queue full, {queued} of {limit} B"),
             Self::Reorder => f.write_str("held back at random"),
         }
+    }
+}
+
+/// Why a datagram that has come through is not taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The NAT has no mapping, or no longer one, for its destination.
+    NoMapping,
+    /// Nobody has the address it is for.
+    NobodyThere,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoMapping => "the NAT has no mapping for its destination",
+            Self::NobodyThere => "nobody is at its destination",
+        })
     }
 }
 
@@ -173,6 +230,17 @@ pub enum What {
         /// Which of its copies, 0 for the original.
         copy: u8,
     },
+    /// A copy of a datagram got to the end of the link, and nobody took it in.
+    Refused {
+        /// Which datagram.
+        id: DatagramId,
+        /// Which of its copies, 0 for the original.
+        copy: u8,
+        /// Why.
+        why: Refusal,
+    },
+    /// The NAT gave the client's address of this visit a new address outside.
+    Rebound(SocketAddr),
     /// An endpoint's deadline came.
     Timer(Role),
     /// An endpoint reported something.
@@ -181,6 +249,19 @@ pub enum What {
     AppSend(Role, Vec<u8>),
     /// The workload had an endpoint close.
     AppClose(Role),
+    /// The workload had the client send this as early data, with its ClientHello.
+    AppSendEarly(Vec<u8>),
+    /// The workload had an endpoint take new sending keys, and maybe ask for the peer's.
+    AppUpdateKeys {
+        /// Which end.
+        by: Role,
+        /// Whether the peer was asked to do the same.
+        request_peer: bool,
+    },
+    /// The workload had an endpoint ask its peer for this many connection IDs.
+    AppRequestConnectionIds(Role, u8),
+    /// The workload had an endpoint give its peer this many connection IDs.
+    AppNewConnectionIds(Role, u8),
     /// The run ended. Always the last event.
     End(End),
 }
@@ -190,6 +271,8 @@ pub enum What {
 pub struct Event {
     /// When.
     pub at: SimTime,
+    /// In which association. The end of the run has the number of the first.
+    pub visit: Visit,
     /// What.
     pub what: What,
 }
@@ -208,6 +291,15 @@ impl Trace {
             What::Sent(sent) => Some((event.at, sent)),
             _ => None,
         })
+    }
+
+    /// The associations of the run in the order of their numbers; at least the first.
+    pub fn visits(&self) -> Vec<Visit> {
+        let mut visits: Vec<Visit> = self.events.iter().map(|event| event.visit).collect();
+        visits.push(Visit::FIRST);
+        visits.sort_unstable();
+        visits.dedup();
+        visits
     }
 
     /// Why the run ended; `None` only for a trace that is still being written.

@@ -290,7 +290,8 @@ fn is_part(part: PartKey, message: Message) -> bool {
 }
 
 fn sent(seen: &Observation, select: &Selector, count: CountCheck) -> Check {
-    let mut found = seen.read().filter(|(datagram, read)| selects(select, datagram.at, datagram.from, read));
+    let mut found =
+        seen.read().filter(|(datagram, read)| selects(select, datagram.visit, datagram.at, datagram.from, read));
     let first = found.next().map(|(datagram, _)| datagram);
     let number = usize::from(first.is_some()) + found.count();
     counted("datagrams of this kind were sent", number, count, first.map(label))

@@ -51,7 +51,10 @@ fn scenario() -> Scenario {
             bystanders: Vec::new(),
         },
         faults: Vec::new(),
-        workload: Workload { messages: 1, size: 15, interval: Duration::ZERO, close: None },
+        visits: vec![VisitSpec {
+            workload: Workload { messages: 1, size: 15, ..Workload::default() },
+            ..VisitSpec::default()
+        }],
         duration: Duration::from_secs(60),
         expect: Vec::new(),
     }

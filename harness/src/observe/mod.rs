@@ -17,7 +17,7 @@ use crate::dissect::{Body, Dissected, Dissector, Message};
 use crate::endpoint::{EndpointEvent, Role};
 use crate::scenario::Impairment;
 use crate::time::SimTime;
-use crate::trace::{Cause, DatagramId, Sent, Trace, What};
+use crate::trace::{Cause, DatagramId, Sent, Trace, Visit, What};
 
 /// Everything a trace shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,6 +51,8 @@ pub struct Observation {
 pub struct Datagram {
     /// Its number in the run.
     pub id: DatagramId,
+    /// Its association.
+    pub visit: Visit,
     /// When it was sent.
     pub at: SimTime,
     /// By whom.
@@ -177,7 +179,7 @@ pub fn observe(trace: &Trace) -> Observation {
         }
     }
     for event in &trace.events {
-        observer.event(event.at, &event.what);
+        observer.event(event.at, event.visit, &event.what);
     }
     let mut seen = observer.seen;
     seen.flights = observer.flights.finish();
@@ -197,21 +199,27 @@ struct Observer<'a> {
 }
 
 impl<'a> Observer<'a> {
-    fn event(&mut self, at: SimTime, what: &'a What) {
+    fn event(&mut self, at: SimTime, visit: Visit, what: &'a What) {
         match what {
-            What::Sent(sent) => self.sent(at, sent),
+            What::Sent(sent) => self.sent(at, visit, sent),
             What::Delivered { id, .. } => self.delivered(at, *id),
             What::Endpoint(role, event) => self.reported(at, *role, event),
             What::AppSend(Role::Client, data) => *self.awaited.entry(data).or_default() += 1,
+            What::AppSendEarly(data) => *self.awaited.entry(data).or_default() += 1,
             What::AppSend(Role::Server, _)
             | What::Released { .. }
             | What::Timer(_)
             | What::AppClose(_)
+            | What::AppUpdateKeys { .. }
+            | What::AppRequestConnectionIds(..)
+            | What::AppNewConnectionIds(..)
+            | What::Refused { .. }
+            | What::Rebound(_)
             | What::End(_) => {}
         }
     }
 
-    fn sent(&mut self, at: SimTime, sent: &Sent) {
+    fn sent(&mut self, at: SimTime, visit: Visit, sent: &Sent) {
         let index = self.seen.datagrams.len();
         let read = self.dissector.datagram(sent.from, &sent.bytes);
         for cause in &sent.fate.causes {
@@ -234,6 +242,7 @@ impl<'a> Observer<'a> {
         self.flights.datagram(index, at, sent.from, dropped, &read);
         self.seen.datagrams.push(Datagram {
             id: sent.id,
+            visit,
             at,
             from: sent.from,
             size: sent.bytes.len(),
@@ -291,7 +300,14 @@ impl<'a> Observer<'a> {
                     self.seen.echoes.push(at);
                 }
             }
-            EndpointEvent::Data(_) | EndpointEvent::KeyLog(_) | EndpointEvent::SendRefused(_) => {}
+            EndpointEvent::Data(_)
+            | EndpointEvent::KeyLog(_)
+            | EndpointEvent::SendRefused(_)
+            | EndpointEvent::Session(_)
+            | EndpointEvent::EarlyData(_)
+            | EndpointEvent::EarlyDataAnswer { .. }
+            | EndpointEvent::PeerMoved(_)
+            | EndpointEvent::Negotiated(_) => {}
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::dissect::testing::*;
 use crate::endpoint::{EndpointEvent, Role};
 use crate::time::SimTime;
-use crate::trace::{Cause, Copy, DatagramId, End, Event, Fate, Sent, Trace, What};
+use crate::trace::{Cause, Copy, DatagramId, End, Event, Fate, Sent, Trace, Visit, What};
 
 /// One way.
 pub(crate) const DELAY: Duration = Duration::from_millis(25);
@@ -31,7 +31,7 @@ impl Story {
     }
 
     pub(crate) fn note(&mut self, what: What) -> &mut Self {
-        self.events.push(Event { at: self.now, what });
+        self.events.push(Event { at: self.now, visit: Visit::FIRST, what });
         self
     }
 
@@ -48,12 +48,13 @@ impl Story {
         let (id, index) = (DatagramId(self.sent), self.indices[from as usize]);
         self.sent += 1;
         self.indices[from as usize] += 1;
-        let due = |after: &Duration| Copy { due: Some(self.now + *after) };
+        let due = |after: &Duration| Copy { due: Some(self.now + *after), forged: None };
         let fate = Fate { causes: causes.to_vec(), copies: after.iter().map(due).collect() };
         for (copy, after) in (0..).zip(after) {
-            self.events.push(Event { at: self.now + *after, what: What::Delivered { id, copy } });
+            let what = What::Delivered { id, copy };
+            self.events.push(Event { at: self.now + *after, visit: Visit::FIRST, what });
         }
-        self.note(What::Sent(Sent { id, from, index, bytes: bytes.into(), fate }))
+        self.note(What::Sent(Sent { id, from, path: None, index, bytes: bytes.into(), fate }))
     }
 
     /// A datagram that arrives.
@@ -71,7 +72,7 @@ impl Story {
         let mut events = self.events.clone();
         events.sort_by_key(|event| event.at);
         let at = events.last().map_or(SimTime::ZERO, |event| event.at);
-        events.push(Event { at, what: What::End(End::Quiescent) });
+        events.push(Event { at, visit: Visit::FIRST, what: What::End(End::Quiescent) });
         Trace { events }
     }
 }

@@ -68,5 +68,11 @@ pub(super) fn reported(event: &EndpointEvent) -> String {
         EndpointEvent::Discarded(reason) => format!("discarded: {reason}"),
         EndpointEvent::KeyLog(_) => "key log".to_owned(),
         EndpointEvent::SendRefused(reason) => format!("cannot send: {reason}"),
+        EndpointEvent::Session(_) => "has a session to resume".to_owned(),
+        EndpointEvent::EarlyData(data) => format!("early data {} B", data.len()),
+        EndpointEvent::EarlyDataAnswer { accepted: true } => "early data accepted".to_owned(),
+        EndpointEvent::EarlyDataAnswer { accepted: false } => "early data refused".to_owned(),
+        EndpointEvent::PeerMoved(address) => format!("peer now at {address}"),
+        EndpointEvent::Negotiated(what) => what.to_string(),
     }
 }

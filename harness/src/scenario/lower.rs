@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::error::{Error, Source};
 use super::file::{ChainKeys, Closer, EndpointKeys, File, TimerKeys, WorkloadKeys};
 use super::text::{At, Either, Time, Value};
-use super::{CredentialsSpec, EndpointSpec, Scenario, Workload, names};
+use super::{CredentialsSpec, EndpointSpec, Scenario, VisitSpec, Workload, names};
 use crate::endpoint::{Dtls, Role};
 use crate::pki::{self, ChainShape};
 
@@ -76,7 +76,7 @@ impl Source<'_> {
             server,
             network,
             faults,
-            workload,
+            visits: vec![VisitSpec { workload, ..VisitSpec::default() }],
             duration,
             expect,
         })
@@ -235,6 +235,8 @@ impl Source<'_> {
                 Some(Closer::Server) => Some(Role::Server),
                 Some(Closer::None) => None,
             },
+            server_messages: 0,
+            steps: Vec::new(),
         })
     }
 }

@@ -11,6 +11,7 @@ use crate::dissect::Message;
 use crate::endpoint::{Dtls, Group, Role};
 use crate::pki::ChainShape;
 use crate::time::SimTime;
+use crate::trace::Visit;
 
 mod error;
 mod expect;
@@ -93,12 +94,51 @@ pub struct Scenario {
     pub network: Network,
     /// Scripted faults, in file order; the first that matches a datagram acts.
     pub faults: Vec<Fault>,
-    /// What the applications do once established.
-    pub workload: Workload,
+    /// The client's visits to the server, in their order; at least one. All demands concern the last unless they say
+    /// otherwise.
+    pub visits: Vec<VisitSpec>,
     /// Virtual time after which the run ends if it has not ended by itself.
     pub duration: Duration,
     /// What must come of it.
     pub expect: Vec<Expectation>,
+}
+
+impl Scenario {
+    /// What the applications do in the last visit.
+    pub fn workload(&self) -> &Workload {
+        &self.visits.last().expect("a scenario has a visit").workload
+    }
+}
+
+/// One time that the client comes to the server: an association.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VisitSpec {
+    /// When it begins.
+    pub begin: Begin,
+    /// Whether the client comes from the address of the visit before, as if it had forgotten that one.
+    pub same_address: bool,
+    /// Whether the client offers the session that it got last.
+    pub resume: bool,
+    /// Bytes the client sends as early data.
+    pub early_data: Option<u16>,
+    /// What the applications do once established.
+    pub workload: Workload,
+}
+
+/// When a visit begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// At this instant.
+    At(SimTime),
+    /// So long after the visit before it has ended at the client.
+    After(Duration),
+}
+
+impl Default for Begin {
+    /// At once.
+    fn default() -> Self {
+        Self::At(SimTime::ZERO)
+    }
 }
 
 /// How the ends authenticate.
@@ -312,6 +352,8 @@ pub enum Action {
 /// record or fragment in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selector {
+    /// Of this association; the last visit unless a file says otherwise.
+    pub visit: Visit,
     /// Sent by this end.
     pub from: Option<Role>,
     /// Part of this flight, 1 to 6, by its place in the full handshake with cookie (RFC 6347 §4.2.4, figure 1).
@@ -333,7 +375,7 @@ pub struct Selector {
 }
 
 /// What the applications do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Workload {
     /// Messages the client sends once established; the server's application echoes each.
     pub messages: u32,
@@ -343,6 +385,35 @@ pub struct Workload {
     pub interval: Duration,
     /// Who closes after the last echo (or a second after the last send, whichever is first); nobody if `None`.
     pub close: Option<Role>,
+    /// Messages the server sends of its own accord, at the same interval; nobody echoes them.
+    pub server_messages: u32,
+    /// What the applications ask of their endpoints besides, in the order in which they do it.
+    pub steps: Vec<Step>,
+}
+
+/// Something that an application asks of its endpoint once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Whose application.
+    pub by: Role,
+    /// After this many messages of the client: at the client once it has sent them, at the server once it has them.
+    pub after: u32,
+    /// What.
+    pub ask: Ask,
+}
+
+/// What an application asks of its endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// New keys for sending (RFC 8446 §4.6.3).
+    UpdateKeys {
+        /// Ask the peer to do the same.
+        request_peer: bool,
+    },
+    /// So many connection IDs of the peer's (RFC 9147 §9).
+    RequestConnectionIds(u8),
+    /// To give the peer so many more (RFC 9147 §9).
+    NewConnectionIds(u8),
 }
 
 /// One demand on the outcome.

@@ -10,6 +10,7 @@ use super::{Action, CredentialsSpec, Fault, Selector};
 use crate::dissect::Message;
 use crate::endpoint::{Dtls, Role};
 use crate::time::SimTime;
+use crate::trace::Visit;
 
 /// Longest time that a fault may hold a datagram.
 const HOLD_MAX: Duration = Duration::from_secs(24 * 3600);
@@ -105,6 +106,7 @@ impl Source<'_> {
     /// The selector, if its parts agree with each other.
     pub(super) fn selector(&self, picks: Picks<'_>, dtls: Dtls) -> Result<Selector, Error> {
         let select = Selector {
+            visit: Visit::FIRST,
             from: picks.from.map(|from| from.value),
             flight: picks.flight.map(|flight| self.flight(flight)).transpose()?,
             message: picks.message.map(|message| message.value),

@@ -136,7 +136,7 @@ fn every_key_of_the_language_arrives() {
             optional: false,
         }
     );
-    assert_eq!(scenario.workload, Workload { messages: 2, size: 128, interval: 50 * MS, close: None });
+    assert_eq!(*scenario.workload(), Workload { messages: 2, size: 128, interval: 50 * MS, ..Workload::default() });
     assert_eq!(scenario.expect.len(), 19);
     assert_eq!(
         scenario.expect[0].line as usize,
@@ -165,7 +165,9 @@ fn defaults_are_filled_in() {
     assert_eq!((scenario.seeds, scenario.golden, scenario.duration), ((1, 1), false, Duration::from_secs(300)));
     assert_eq!(scenario.credentials, CredentialsSpec::Certificate(ChainShape::default()));
     assert_eq!((scenario.client.mtu, scenario.server.cookie), (1200, true));
-    assert_eq!(scenario.workload, Workload { messages: 1, size: 64, interval: 100 * MS, close: Some(Role::Client) });
+    let close = Some(Role::Client);
+    let workload = Workload { messages: 1, size: 64, interval: 100 * MS, close, ..Workload::default() };
+    assert_eq!(*scenario.workload(), workload);
     assert_eq!(scenario.network.profile, "ideal");
     assert_eq!(scenario.network.up, scenario.network.down);
     assert_eq!(scenario.network.up.delay, Delay { base: Duration::ZERO, spread: Spread::None });

@@ -7,7 +7,7 @@ use crate::dissect::{Body, Dissected, Message, Record};
 use crate::endpoint::Role;
 use crate::scenario::{Action, Fault, Selector};
 use crate::time::SimTime;
-use crate::trace::{Cause, FaultAction};
+use crate::trace::{Cause, FaultAction, Visit};
 
 /// Content type of handshake records (RFC 5246 §6.2.1).
 const HANDSHAKE: u8 = 22;
@@ -63,7 +63,13 @@ impl<'a> Faults<'a> {
     }
 
     /// The first fault that means this datagram. `read` is the datagram dissected, `None` only if no fault needs it.
-    pub(super) fn strike(&mut self, now: SimTime, from: Role, read: Option<&Dissected>) -> Option<Strike> {
+    pub(super) fn strike(
+        &mut self,
+        visit: Visit,
+        now: SimTime,
+        from: Role,
+        read: Option<&Dissected>,
+    ) -> Option<Strike> {
         for (number, (fault, struck)) in self.faults.iter().zip(&mut self.struck).enumerate() {
             let action = match fault {
                 Fault::Blackhole { from: only, start, end, .. } => {
@@ -72,7 +78,7 @@ impl<'a> Faults<'a> {
                 }
                 Fault::Hit { select, action, times, .. } => {
                     let left = times.is_none_or(|times| *struck < times);
-                    (left && read.is_some_and(|read| selects(select, now, from, read))).then_some(Some(*action))
+                    (left && read.is_some_and(|read| selects(select, visit, now, from, read))).then_some(Some(*action))
                 }
             };
             if let Some(action) = action {
@@ -84,15 +90,16 @@ impl<'a> Faults<'a> {
     }
 }
 
-/// Whether every part of the selector holds for a datagram that `from` sends at `now`.
+/// Whether every part of the selector holds for a datagram of `visit` that `from` sends at `now`.
 ///
 /// Parts about a message, and the epoch, hold for one and the same record, or fragment in it. Without `message`,
 /// `attempt` means the datagram as a whole. `datagram` counts within the transmission of the flight if `flight` is given,
 /// else on the direction.
-pub fn selects(select: &Selector, now: SimTime, from: Role, read: &Dissected) -> bool {
+pub fn selects(select: &Selector, visit: Visit, now: SimTime, from: Role, read: &Dissected) -> bool {
     let given = |part: Option<u32>, value: u32| part.is_none_or(|part| part == value);
     let nth = if select.flight.is_some() { read.nth_in_attempt } else { read.nth_in_direction };
-    select.from.is_none_or(|role| role == from)
+    select.visit == visit
+        && select.from.is_none_or(|role| role == from)
         && select.after.is_none_or(|after| after <= now)
         && select.before.is_none_or(|before| now < before)
         && (select.flight.is_none() || select.flight == read.flight)

@@ -49,8 +49,12 @@ impl Host {
             | EndpointEvent::Discarded(text)
             | EndpointEvent::KeyLog(text)
             | EndpointEvent::SendRefused(text) => text.len(),
-            EndpointEvent::Data(data) => data.len(),
-            EndpointEvent::PeerClosed => 0,
+            EndpointEvent::Data(data) | EndpointEvent::EarlyData(data) => data.len(),
+            EndpointEvent::PeerClosed
+            | EndpointEvent::Session(_)
+            | EndpointEvent::EarlyDataAnswer { .. }
+            | EndpointEvent::PeerMoved(_)
+            | EndpointEvent::Negotiated(_) => 0,
         };
         let counted = self.usage.call(&self.budget, now).and_then(|()| self.usage.bytes(&self.budget, size));
         self.check(counted)?;

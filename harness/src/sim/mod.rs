@@ -14,7 +14,7 @@ use crate::dissect::Dissector;
 use crate::endpoint::{Endpoint, EndpointEvent, Role};
 use crate::scenario::{Fault, Network, Workload};
 use crate::time::SimTime;
-use crate::trace::{DatagramId, End, Event, Sent, Trace, What};
+use crate::trace::{DatagramId, End, Event, Sent, Trace, Visit, What};
 
 mod budget;
 mod bystander;
@@ -289,7 +289,7 @@ impl<'a> Simulation<'a> {
         };
         let index = own.pipe.index();
         let faults = &mut self.faults;
-        let strike = || faults.strike(now, from, read.as_ref());
+        let strike = || faults.strike(Visit::FIRST, now, from, read.as_ref());
         let (fate, released) = own.pipe.send(now, &packet, &mut own.air, strike);
         if self.half_duplex {
             other.air = own.air;
@@ -301,7 +301,7 @@ impl<'a> Simulation<'a> {
             }
         }
         let Packet { id, bytes } = packet;
-        self.note(What::Sent(Sent { id, from, index, bytes, fate }));
+        self.note(What::Sent(Sent { id, from, path: None, index, bytes, fate }));
         for release in released {
             self.release(from, release);
         }
@@ -325,7 +325,7 @@ impl<'a> Simulation<'a> {
     }
 
     fn note(&mut self, what: What) {
-        self.trace.events.push(Event { at: self.now, what });
+        self.trace.events.push(Event { at: self.now, visit: Visit::FIRST, what });
     }
 }
 

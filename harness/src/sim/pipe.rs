@@ -186,7 +186,7 @@ impl Pipe {
             }
             None => Some(self.order.pass(ready + delay)),
         };
-        fate.copies.push(Copy { due });
+        fate.copies.push(Copy { due, forged: None });
     }
 }
 
@@ -200,7 +200,8 @@ fn script(action: Option<Action>, copies: &mut Vec<Copy>) {
         }
         Some(Action::Duplicate { copies: count, after }) => {
             let Some(original) = copies.first().and_then(|copy| copy.due) else { return };
-            let more = (1..=u32::from(count)).map(|nth| Copy { due: Some(original + after.saturating_mul(nth)) });
+            let more = (1..=u32::from(count))
+                .map(|nth| Copy { due: Some(original + after.saturating_mul(nth)), forged: None });
             copies.extend(more);
             copies.truncate(COPIES_MAX);
         }

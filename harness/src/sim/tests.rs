@@ -39,7 +39,7 @@ pub(super) fn network(pipe: PipeSpec) -> Network {
 }
 
 pub(super) fn idle() -> Workload {
-    Workload { messages: 0, size: 0, interval: Duration::ZERO, close: None }
+    Workload::default()
 }
 
 /// Everything an endpoint may do, doing nothing.

@@ -70,7 +70,14 @@ impl Applications {
                     self.complete.get_or_insert(now);
                 }
             }
-            EndpointEvent::Discarded(_) | EndpointEvent::KeyLog(_) | EndpointEvent::SendRefused(_) => {}
+            EndpointEvent::Discarded(_)
+            | EndpointEvent::KeyLog(_)
+            | EndpointEvent::SendRefused(_)
+            | EndpointEvent::Session(_)
+            | EndpointEvent::EarlyData(_)
+            | EndpointEvent::EarlyDataAnswer { .. }
+            | EndpointEvent::PeerMoved(_)
+            | EndpointEvent::Negotiated(_) => {}
         }
     }
 
@@ -138,7 +145,7 @@ mod tests {
     }
 
     fn applications(messages: u32, close: Option<Role>) -> Applications {
-        Applications::new(&Workload { messages, size: 32, interval: SECOND, close })
+        Applications::new(&Workload { messages, size: 32, interval: SECOND, close, ..Workload::default() })
     }
 
     fn establish(applications: &mut Applications, now: SimTime, role: Role) {

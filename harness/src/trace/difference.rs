@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Event, Trace, What};
+use super::{Event, Trace, Visit, What};
 use crate::endpoint::EndpointEvent;
 
 /// The first event in which two traces differ.
@@ -47,7 +47,10 @@ impl fmt::Display for Difference<'_> {
 /// One line: the instant and what happened. Neither keys nor application data appear.
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}  {}", self.at, self.what)
+        match self.visit {
+            Visit::FIRST => write!(f, "{}  {}", self.at, self.what),
+            visit => write!(f, "{}  {visit}: {}", self.at, self.what),
+        }
     }
 }
 
@@ -64,11 +67,16 @@ impl fmt::Display for What {
                         Some(due) => write!(f, ", arrives at {due}")?,
                         None => f.write_str(", waits")?,
                     }
+                    if let Some(source) = copy.forged {
+                        write!(f, " from {source}")?;
+                    }
                 }
                 Ok(())
             }
             Self::Released { id, copy, due } => write!(f, "datagram {} copy {copy} goes on, arrives at {due}", id.0),
             Self::Delivered { id, copy } => write!(f, "datagram {} copy {copy} arrives", id.0),
+            Self::Refused { id, copy, why } => write!(f, "datagram {} copy {copy} is not taken in: {why}", id.0),
+            Self::Rebound(outside) => write!(f, "the NAT maps the client to {outside}"),
             Self::Timer(role) => write!(f, "{role}'s deadline"),
             Self::Endpoint(role, event) => match event {
                 EndpointEvent::Established { suite } => write!(f, "{role} is established {suite}"),
@@ -80,9 +88,24 @@ impl fmt::Display for What {
                     write!(f, "{role} logs {}", line.split(' ').next().unwrap_or_default())
                 }
                 EndpointEvent::SendRefused(why) => write!(f, "{role} refuses to send: {why}"),
+                EndpointEvent::Session(_) => write!(f, "{role} has a session to resume"),
+                EndpointEvent::EarlyData(data) => write!(f, "{role} receives {} B of early data", data.len()),
+                EndpointEvent::EarlyDataAnswer { accepted: true } => write!(f, "{role}'s early data is accepted"),
+                EndpointEvent::EarlyDataAnswer { accepted: false } => write!(f, "{role}'s early data is refused"),
+                EndpointEvent::PeerMoved(address) => write!(f, "{role}'s peer is now at {address}"),
+                EndpointEvent::Negotiated(what) => write!(f, "{role}: {what}"),
             },
             Self::AppSend(role, data) => write!(f, "{role}'s application sends {} B", data.len()),
             Self::AppClose(role) => write!(f, "{role}'s application closes"),
+            Self::AppSendEarly(data) => write!(f, "client's application sends {} B of early data", data.len()),
+            Self::AppUpdateKeys { by, request_peer: false } => write!(f, "{by}'s application updates keys"),
+            Self::AppUpdateKeys { by, request_peer: true } => write!(f, "{by}'s application updates keys of both"),
+            Self::AppRequestConnectionIds(role, count) => {
+                write!(f, "{role}'s application asks for {count} connection IDs")
+            }
+            Self::AppNewConnectionIds(role, count) => {
+                write!(f, "{role}'s application gives {count} connection IDs")
+            }
             Self::End(end) => write!(f, "the run ends: {end}"),
         }
     }
@@ -105,15 +128,20 @@ mod tests {
     use super::*;
     use crate::endpoint::Role;
     use crate::time::SimTime;
-    use crate::trace::{DatagramId, End, Fate, Sent};
+    use crate::trace::{DatagramId, End, Fate, Sent, Visit};
 
     fn trace(events: Vec<What>) -> Trace {
-        Trace { events: events.into_iter().map(|what| Event { at: SimTime::from_nanos(5), what }).collect() }
+        Trace {
+            events: events
+                .into_iter()
+                .map(|what| Event { at: SimTime::from_nanos(5), visit: Visit::FIRST, what })
+                .collect(),
+        }
     }
 
     fn sent(bytes: &[u8]) -> What {
         let (id, from, bytes) = (DatagramId(3), Role::Client, Arc::from(bytes));
-        What::Sent(Sent { id, from, index: 3, bytes, fate: Fate::default() })
+        What::Sent(Sent { id, from, path: None, index: 3, bytes, fate: Fate::default() })
     }
 
     #[test]

@@ -4,14 +4,16 @@
 //! every event as its instant (nanoseconds, 64 bits), a tag of 8 bits and its fields in the order of their declaration.
 //! Numbers are big-endian in their declared width; byte strings and texts have their length in 64 bits before them, lists
 //! their number of elements; roles are 0 for the client and 1 for the server; an absent value is 0, a present one is 1 and
-//! the value. Tags follow the order of declaration, from 0.
+//! the value. Tags follow the order of declaration, from 0. What was added later has the tags after those: 8 is the visit of
+//! an event that is not of the first, before its own tag, and 9 the path of a datagram, before the tag of its sending.
 
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 
 use sha2::{Digest, Sha256};
 
-use super::{Cause, End, Event, Fate, FaultAction, Sent, Trace, What};
-use crate::endpoint::{EndpointEvent, Role};
+use super::{Cause, End, Event, Fate, FaultAction, Path, Refusal, Sent, Trace, Visit, What};
+use crate::endpoint::{EndpointEvent, Negotiated, Role};
 
 /// Hash of a trace. Shown as 16 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,8 +75,15 @@ impl Encoder {
 
     fn event(&mut self, event: &Event) {
         self.u64(event.at.as_nanos());
+        if event.visit != Visit::FIRST {
+            self.u8(8);
+            self.u16(event.visit.0);
+        }
         match &event.what {
-            What::Sent(Sent { id, from, index, bytes, fate }) => {
+            What::Sent(Sent { id, from, path, index, bytes, fate }) => {
+                if let Some(path) = path {
+                    self.path(path);
+                }
                 self.u8(0);
                 self.u32(id.0);
                 self.role(*from);
@@ -115,6 +124,38 @@ impl Encoder {
                 self.u8(7);
                 self.end(end);
             }
+            What::Refused { id, copy, why } => {
+                self.u8(10);
+                self.u32(id.0);
+                self.u8(*copy);
+                self.u8(match why {
+                    Refusal::NoMapping => 0,
+                    Refusal::NobodyThere => 1,
+                });
+            }
+            What::Rebound(outside) => {
+                self.u8(11);
+                self.address(*outside);
+            }
+            What::AppSendEarly(data) => {
+                self.u8(12);
+                self.bytes(data);
+            }
+            What::AppUpdateKeys { by, request_peer } => {
+                self.u8(13);
+                self.role(*by);
+                self.u8(u8::from(*request_peer));
+            }
+            What::AppRequestConnectionIds(role, count) => {
+                self.u8(14);
+                self.role(*role);
+                self.u8(*count);
+            }
+            What::AppNewConnectionIds(role, count) => {
+                self.u8(15);
+                self.role(*role);
+                self.u8(*count);
+            }
         }
     }
 
@@ -125,6 +166,10 @@ impl Encoder {
         }
         self.length(copies.len());
         for copy in copies {
+            if let Some(source) = copy.forged {
+                self.u8(2);
+                self.address(source);
+            }
             match copy.due {
                 None => self.u8(0),
                 Some(due) => {
@@ -150,6 +195,7 @@ impl Encoder {
                     FaultAction::Duplicate => 1,
                     FaultAction::Delay => 2,
                     FaultAction::Hold => 3,
+                    FaultAction::Replay => 4,
                 });
             }
             Cause::Blackhole { fault } => {
@@ -180,9 +226,57 @@ impl Encoder {
             EndpointEvent::Discarded(text) => (4, text.as_bytes()),
             EndpointEvent::KeyLog(line) => (5, line.as_bytes()),
             EndpointEvent::SendRefused(text) => (6, text.as_bytes()),
+            EndpointEvent::Session(_) => (7, &[]),
+            EndpointEvent::EarlyData(data) => (8, data),
+            EndpointEvent::EarlyDataAnswer { accepted } => (9, if *accepted { &[1] } else { &[0] }),
+            EndpointEvent::PeerMoved(address) => {
+                self.u8(10);
+                self.address(*address);
+                return;
+            }
+            EndpointEvent::Negotiated(what) => {
+                self.u8(11);
+                self.negotiated(what);
+                return;
+            }
         };
         self.u8(tag);
         self.bytes(bytes);
+    }
+
+    fn negotiated(&mut self, what: &Negotiated) {
+        match what {
+            Negotiated::Resumed => self.u8(0),
+            Negotiated::Peer(name) => {
+                self.u8(1);
+                self.bytes(name.as_bytes());
+            }
+            Negotiated::Alpn(protocol) => {
+                self.u8(2);
+                self.bytes(protocol.as_bytes());
+            }
+        }
+    }
+
+    fn path(&mut self, Path { inside, outside }: &Path) {
+        self.u8(9);
+        match inside {
+            None => self.u8(0),
+            Some(inside) => {
+                self.u8(1);
+                self.address(*inside);
+            }
+        }
+        self.address(*outside);
+    }
+
+    /// The IP address as bytes, and the port.
+    fn address(&mut self, address: SocketAddr) {
+        match address.ip() {
+            IpAddr::V4(ip) => self.bytes(&ip.octets()),
+            IpAddr::V6(ip) => self.bytes(&ip.octets()),
+        }
+        self.u16(address.port());
     }
 
     fn end(&mut self, end: &End) {
@@ -205,11 +299,34 @@ mod tests {
     use crate::trace::{Copy, DatagramId};
 
     fn trace(events: Vec<What>) -> Trace {
-        Trace { events: events.into_iter().map(|what| Event { at: SimTime::from_nanos(5), what }).collect() }
+        Trace {
+            events: events
+                .into_iter()
+                .map(|what| Event { at: SimTime::from_nanos(5), visit: Visit::FIRST, what })
+                .collect(),
+        }
     }
 
     fn sent(fate: Fate) -> What {
-        What::Sent(Sent { id: DatagramId(0), from: Role::Client, index: 0, bytes: Arc::from(*b"abc"), fate })
+        let bytes = Arc::from(*b"abc");
+        What::Sent(Sent { id: DatagramId(0), from: Role::Client, path: None, index: 0, bytes, fate })
+    }
+
+    fn copy(due: Option<SimTime>) -> Copy {
+        Copy { due, forged: None }
+    }
+
+    fn somewhere(port: u16) -> SocketAddr {
+        SocketAddr::from(([203, 0, 113, 1], port))
+    }
+
+    fn of_visit(visit: u16, what: What) -> Trace {
+        Trace { events: vec![Event { at: SimTime::from_nanos(5), visit: Visit(visit), what }] }
+    }
+
+    fn on_path(inside: Option<SocketAddr>) -> What {
+        let What::Sent(sent) = sent(Fate::default()) else { panic!() };
+        What::Sent(Sent { path: Some(Path { inside, outside: somewhere(1) }), ..sent })
     }
 
     use std::sync::Arc;
@@ -217,7 +334,7 @@ mod tests {
     /// Hashes stand in goldens and tokens: if this changes, raise the version in the first line of the encoding.
     #[test]
     fn the_encoding_of_version_1_stays_as_it_is() {
-        let copies = vec![Copy { due: Some(SimTime::from_nanos(9)) }, Copy { due: None }];
+        let copies = vec![copy(Some(SimTime::from_nanos(9))), copy(None)];
         let fate = Fate { causes: vec![Cause::Duplicate, Cause::Reorder], copies };
         let one = trace(vec![sent(fate), What::Timer(Role::Server), What::End(End::Quiescent)]);
         assert_eq!(one.hash().to_string(), "fb30f0ea60232759");
@@ -237,7 +354,18 @@ mod tests {
             trace(vec![sent(Fate::default())]),
             trace(vec![sent(Fate { causes: vec![Cause::Loss], copies: vec![] })]),
             trace(vec![sent(Fate { causes: vec![Cause::LossBurst], copies: vec![] })]),
-            trace(vec![sent(Fate { causes: vec![], copies: vec![Copy { due: None }] })]),
+            trace(vec![sent(Fate { causes: vec![], copies: vec![copy(None)] })]),
+            trace(vec![sent(Fate { causes: vec![], copies: vec![Copy { due: None, forged: Some(somewhere(1)) }] })]),
+            trace(vec![sent(Fate { causes: vec![], copies: vec![Copy { due: None, forged: Some(somewhere(2)) }] })]),
+            trace(vec![What::Rebound(somewhere(1))]),
+            trace(vec![What::Rebound(somewhere(2))]),
+            trace(vec![What::Refused { id: DatagramId(0), copy: 0, why: Refusal::NoMapping }]),
+            trace(vec![What::Refused { id: DatagramId(0), copy: 0, why: Refusal::NobodyThere }]),
+            of_visit(2, What::Timer(Role::Client)),
+            of_visit(3, What::Timer(Role::Client)),
+            trace(vec![on_path(None)]),
+            trace(vec![on_path(Some(somewhere(1)))]),
+            trace(vec![on_path(Some(somewhere(2)))]),
         ];
         let mut hashes: Vec<_> = traces.iter().map(Trace::hash).collect();
         hashes.sort_unstable();

@@ -5,6 +5,7 @@ use etherparse::{NetHeaders, PacketHeaders, TransportHeader};
 use pcap_file::pcapng::{Block, PcapNgReader};
 
 use super::*;
+use crate::trace::Visit;
 use crate::trace::{Cause, Copy, DatagramId, Event, Fate, FaultAction, Sent};
 
 const ADDRESSES: Addresses = Addresses { client: crate::plan::CLIENT, server: crate::plan::SERVER };
@@ -18,11 +19,11 @@ fn at(nanos: u64) -> SimTime {
 }
 
 fn sent(id: u32, from: Role, fate: Fate) -> What {
-    What::Sent(Sent { id: DatagramId(id), from, index: id, bytes: Arc::from([id as u8; 9]), fate })
+    What::Sent(Sent { id: DatagramId(id), from, path: None, index: id, bytes: Arc::from([id as u8; 9]), fate })
 }
 
 fn trace() -> Trace {
-    let copy = |nanos| Copy { due: Some(at(nanos)) };
+    let copy = |nanos| Copy { due: Some(at(nanos)), forged: None };
     let events = [
         (5, sent(0, Role::Client, Fate { causes: vec![Cause::Loss], copies: vec![] })),
         (7, What::Endpoint(Role::Client, EndpointEvent::KeyLog("CLIENT_RANDOM aa bb".to_owned()))),
@@ -42,14 +43,16 @@ fn trace() -> Trace {
                 Role::Server,
                 Fate {
                     causes: vec![Cause::Fault { fault: 1, action: FaultAction::Hold }],
-                    copies: vec![Copy { due: None }],
+                    copies: vec![Copy { due: None, forged: None }],
                 },
             ),
         ),
         (2_000_000_000, What::Delivered { id: DatagramId(1), copy: 0 }),
         (2_000_000_500, What::Delivered { id: DatagramId(1), copy: 1 }),
     ];
-    Trace { events: events.into_iter().map(|(nanos, what)| Event { at: at(nanos), what }).collect() }
+    Trace {
+        events: events.into_iter().map(|(nanos, what)| Event { at: at(nanos), visit: Visit::FIRST, what }).collect(),
+    }
 }
 
 /// Time, payload and comment.
@@ -116,8 +119,10 @@ fn a_vantage_view_has_what_this_end_sends_and_gets() {
 #[test]
 fn a_datagram_too_large_for_ip_is_cut_and_says_so() {
     let bytes = Arc::from(vec![0; PAYLOAD_MAX + 1]);
-    let sent = Sent { id: DatagramId(0), from: Role::Client, index: 0, bytes, fate: Fate::default() };
-    let trace = Trace { events: vec![Event { at: SimTime::ZERO + Duration::ZERO, what: What::Sent(sent) }] };
+    let sent = Sent { id: DatagramId(0), from: Role::Client, path: None, index: 0, bytes, fate: Fate::default() };
+    let trace = Trace {
+        events: vec![Event { at: SimTime::ZERO + Duration::ZERO, visit: Visit::FIRST, what: What::Sent(sent) }],
+    };
     let (_, packets) = read(&capture(&trace, View::Wire));
     assert_eq!(packets[0].2, "#0 client (cut from 65508 B): dropped");
 }

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::dissect::{Fragment, Message};
+use crate::trace::Visit;
 use crate::trace::{Cause, Copy, Fate, FaultAction};
 
 fn at(millis: u64) -> SimTime {
@@ -10,15 +11,15 @@ fn at(millis: u64) -> SimTime {
 }
 
 fn event(millis: u64, what: What) -> Event {
-    Event { at: at(millis), what }
+    Event { at: at(millis), visit: Visit::FIRST, what }
 }
 
 fn sent(id: u32, from: Role, len: usize, fate: Fate) -> What {
-    What::Sent(Sent { id: DatagramId(id), from, index: id, bytes: Arc::from(vec![0; len]), fate })
+    What::Sent(Sent { id: DatagramId(id), from, path: None, index: id, bytes: Arc::from(vec![0; len]), fate })
 }
 
 fn arrives(millis: u64) -> Fate {
-    Fate { causes: vec![], copies: vec![Copy { due: Some(at(millis)) }] }
+    Fate { causes: vec![], copies: vec![Copy { due: Some(at(millis)), forged: None }] }
 }
 
 fn read(flight: u8, attempt: u32, parts: &[(Message, u32, u32, u32)]) -> Dissected {
@@ -54,7 +55,10 @@ fn read(flight: u8, attempt: u32, parts: &[(Message, u32, u32, u32)]) -> Dissect
 
 fn example() -> (Trace, Vec<Dissected>) {
     let dropped = Fate { causes: vec![Cause::Fault { fault: 0, action: FaultAction::Drop }], copies: vec![] };
-    let twice = Fate { causes: vec![Cause::Duplicate], copies: vec![Copy { due: Some(at(1225)) }, Copy { due: None }] };
+    let twice = Fate {
+        causes: vec![Cause::Duplicate],
+        copies: vec![Copy { due: Some(at(1225)), forged: None }, Copy { due: None, forged: None }],
+    };
     let trace = Trace {
         events: vec![
             event(0, sent(0, Role::Client, 166, dropped)),

@@ -51,7 +51,7 @@ fn sealed_finished(attempt: u32) -> Dissected {
 }
 
 fn matches(select: Selector, read: &Dissected) -> bool {
-    selects(&select, NOW, Role::Server, read)
+    selects(&select, Visit::FIRST, NOW, Role::Server, read)
 }
 
 fn message(message: Message) -> Selector {
@@ -156,7 +156,7 @@ fn the_first_fault_that_matches_acts_while_its_times_last() {
     ];
     let mut faults = Faults::new(&list);
     assert!(faults.need_reading());
-    let struck: Vec<_> = (0..4).map(|_| faults.strike(NOW, Role::Server, Some(&certificate()))).collect();
+    let struck: Vec<_> = (0..4).map(|_| faults.strike(Visit::FIRST, NOW, Role::Server, Some(&certificate()))).collect();
     let second = Some(Strike { fault: 1, action: Some(delay) });
     assert_eq!(struck, [second, second, Some(Strike { fault: 2, action: Some(Action::Drop) }), None]);
 }
@@ -167,7 +167,8 @@ fn a_black_hole_swallows_its_span_of_its_direction() {
     let list = [Fault::Blackhole { from: Some(Role::Client), start, end, optional: false }];
     let mut faults = Faults::new(&list);
     assert!(!faults.need_reading());
-    let mut strike = |nanos, from| faults.strike(SimTime::from_nanos(nanos), from, None).map(Strike::cause);
+    let mut strike =
+        |nanos, from| faults.strike(Visit::FIRST, SimTime::from_nanos(nanos), from, None).map(Strike::cause);
     let hole = Some(Cause::Blackhole { fault: 0 });
     assert_eq!(
         [strike(9, Role::Client), strike(10, Role::Client), strike(19, Role::Client)],

@@ -54,7 +54,7 @@ impl Link {
 #[test]
 fn a_packet_above_the_mtu_is_dropped() {
     let mut link = Link::new(&spec());
-    assert_eq!(link.send(ms(0), 1500, None).0.copies, [Copy { due: Some(ms(10)) }]);
+    assert_eq!(link.send(ms(0), 1500, None).0.copies, [Copy { due: Some(ms(10)), forged: None }]);
     let fate = link.send(ms(0), 1501, Some(Action::Drop)).0;
     assert_eq!(fate, Fate { causes: vec![Cause::Mtu { size: 1501, limit: 1500 }], copies: vec![] });
 }
@@ -90,7 +90,7 @@ fn a_random_copy_that_does_not_fit_the_queue_leaves_the_original() {
     let mut link = Link::new(&Spec { duplicate: ALWAYS, rate, ..spec() });
     let fate = link.send(ms(0), 100, None).0;
     assert_eq!(fate.causes, [Cause::Duplicate, Cause::QueueFull { queued: 0, limit: 99 }]);
-    assert_eq!(fate.copies, [Copy { due: Some(ms(11)) }]);
+    assert_eq!(fate.copies, [Copy { due: Some(ms(11)), forged: None }]);
 }
 
 #[test]

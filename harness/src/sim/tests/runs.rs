@@ -9,7 +9,7 @@ fn a_ping_returns_after_exactly_twice_the_base() {
     let network = network(pipe());
     let trace = Given::new(&network).fly(Fake::sender(1, MS, 100), Fake::echo()).trace;
     let events: Vec<_> = trace.events.iter().map(|event| (event.at, event.what.clone())).collect();
-    let copies = |at| vec![Copy { due: Some(ms(at)) }];
+    let copies = |at| vec![Copy { due: Some(ms(at)), forged: None }];
     let [first, arrived, echo, returned, end] = &events[..] else { panic!("{events:?}") };
     assert!(matches!(&first.1, What::Sent(sent) if first.0 == ms(0) && sent.fate.copies == copies(10)));
     assert_eq!(*arrived, (ms(10), What::Delivered { id: DatagramId(0), copy: 0 }));
@@ -46,7 +46,7 @@ fn a_run_ends_with_its_duration_and_not_before_what_is_due_then() {
         });
         (arrivals(&trace).len(), trace.events.last().cloned())
     };
-    let end = |at, end| Some(Event { at, what: What::End(end) });
+    let end = |at, end| Some(Event { at, visit: Visit::FIRST, what: What::End(end) });
     assert_eq!(run(10 * MS), (1, end(ms(10), End::Duration)));
     assert_eq!(run(15 * MS), (2, end(ms(15), End::Quiescent)));
 }
@@ -67,7 +67,7 @@ fn at_one_instant_deliveries_come_before_deadlines() {
 #[test]
 fn the_workload_is_echoed_and_then_closed() {
     let network = network(pipe());
-    let workload = Workload { messages: 2, size: 20, interval: 3 * MS, close: Some(Role::Client) };
+    let workload = Workload { messages: 2, size: 20, interval: 3 * MS, close: Some(Role::Client), ..idle() };
     let given = Given { workload, ..Given::new(&network) };
     let trace = given.fly(Fake::established(), Fake::established()).trace;
     let actions: Vec<_> = trace
@@ -90,7 +90,7 @@ fn the_workload_is_echoed_and_then_closed() {
 #[test]
 fn missing_echoes_delay_the_close_by_a_second() {
     let network = network(pipe());
-    let workload = Workload { messages: 1, size: 20, interval: MS, close: Some(Role::Server) };
+    let workload = Workload { messages: 1, size: 20, interval: MS, close: Some(Role::Server), ..idle() };
     let hole = Fault::Blackhole { from: Some(Role::Server), start: SimTime::ZERO, end: SimTime::MAX, optional: false };
     let given = Given { workload, faults: &[hole], ..Given::new(&network) };
     let trace = given.fly(Fake::established(), Fake::established()).trace;
@@ -120,7 +120,8 @@ fn scripted_faults_act_on_the_datagrams_they_mean() {
     assert_eq!(arrivals(&trace), expected);
     let released: Vec<_> =
         trace.events.iter().filter(|event| matches!(event.what, What::Released { .. })).cloned().collect();
-    let release = |at, id, due| Event { at, what: What::Released { id: DatagramId(id), copy: 0, due } };
+    let release =
+        |at, id, due| Event { at, visit: Visit::FIRST, what: What::Released { id: DatagramId(id), copy: 0, due } };
     assert_eq!(released, [release(ms(4), 3, ms(14)), release(ms(105), 5, ms(115))]);
     let actions: Vec<_> = fates(&trace, Role::Client).into_iter().map(|fate| fate.causes).collect();
     let cause = |fault, action| vec![Cause::Fault { fault, action }];
