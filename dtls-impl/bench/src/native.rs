@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dtls_impl::config::{CertifiedKey, ClientCredentials, Cookies, Psk, ServerCredentials, UnknownIdentity, Versions};
-use dtls_impl::crypto::{CryptoProvider, Group, Secret, rustcrypto};
+use dtls_impl::crypto::{CryptoProvider, Group, Secret, aws_lc_rs, rustcrypto};
 use dtls_impl::pki::ServerVerifier;
 use dtls_impl::wire::CipherSuite;
 use dtls_impl::{ClientConfig, Connection, Event, Instant, Output, Seed, ServerConfig};
@@ -23,7 +23,10 @@ pub struct Provider {
 
 /// All providers of this build.
 pub fn providers() -> Vec<Provider> {
-    vec![Provider { name: "RustCrypto", inner: rustcrypto::provider() }]
+    vec![
+        Provider { name: "RustCrypto", inner: rustcrypto::provider() },
+        Provider { name: "AwsLc", inner: aws_lc_rs::provider() },
+    ]
 }
 
 /// Versions to measure.

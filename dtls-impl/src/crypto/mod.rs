@@ -1,8 +1,10 @@
 //! Cryptography behind one trait, so that primitives can change without touching the protocol.
 //!
-//! This module owns the interface and the names of algorithms; `rustcrypto` is the default provider, `schedule12` and
+//! This module owns the interface and the names of algorithms; `rustcrypto` is the default provider, `aws_lc_rs` a fast one, `schedule12` and
 //! `schedule13` are the key schedules. Nothing here knows records, flights or time.
 
+#[cfg(feature = "aws-lc-rs")]
+pub mod aws_lc_rs;
 pub mod hkdf;
 pub mod importer;
 pub mod rustcrypto;

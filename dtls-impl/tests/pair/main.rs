@@ -1,5 +1,7 @@
 //! Two connections in memory with a path between them that loses, repeats, delays and forges.
 
+#[cfg(feature = "aws-lc-rs")]
+mod aws_lc_rs;
 mod common;
 mod dtls13;
 mod dtls13_dimpl;

@@ -26,7 +26,7 @@ pub fn provider() -> Arc<dyn CryptoProvider> {
 }
 
 #[derive(Debug)]
-struct RustCrypto;
+pub(super) struct RustCrypto;
 
 impl CryptoProvider for RustCrypto {
     fn hash(&self, algorithm: HashAlgorithm) -> Box<dyn Hash> {

@@ -1,0 +1,226 @@
+//! A fast provider over `aws-lc-rs`, for servers with many handshakes (feature `aws-lc-rs`).
+//!
+//! Curves, signatures and the common AEADs come from AWS-LC. Hashes and HMAC stay with the default provider, which takes
+//! less time for the short inputs of key schedules, and so does CCM, which the crate does not have. Ephemeral keys and
+//! ECDSA nonces come from the system's generator: equal seeds do not give equal bytes.
+
+use core::fmt;
+use std::sync::Arc;
+
+use aws_lc_rs::aead::{self, Aad, LessSafeKey, Nonce, UnboundKey, quic};
+use aws_lc_rs::agreement::{self, EphemeralPrivateKey, UnparsedPublicKey};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
+use rand_core::Rng;
+use rustls_pki_types::{PrivateKeyDer, SignatureVerificationAlgorithm};
+
+use super::rustcrypto::RustCrypto;
+use super::{
+    Aead, AeadAlgorithm, CryptoError, CryptoProvider, Digest, Group, Hash, HashAlgorithm, KeyExchange,
+    NUMBER_SAMPLE_LEN, NumberCipher, Secret, SignatureScheme, SigningKey,
+};
+
+/// The provider over `aws-lc-rs`. Draws from the system's generator, not from the connection's seed.
+pub fn provider() -> Arc<dyn CryptoProvider> {
+    Arc::new(AwsLcRs)
+}
+
+#[derive(Debug)]
+struct AwsLcRs;
+
+impl CryptoProvider for AwsLcRs {
+    fn hash(&self, algorithm: HashAlgorithm) -> Box<dyn Hash> {
+        RustCrypto.hash(algorithm)
+    }
+
+    fn hash_of(&self, algorithm: HashAlgorithm, bytes: &[u8]) -> Digest {
+        RustCrypto.hash_of(algorithm, bytes)
+    }
+
+    fn hmac(&self, algorithm: HashAlgorithm, key: &[u8], parts: &[&[u8]]) -> Digest {
+        RustCrypto.hmac(algorithm, key, parts)
+    }
+
+    fn aead(&self, algorithm: AeadAlgorithm, key: &[u8]) -> Result<Box<dyn Aead>, CryptoError> {
+        let inner = match algorithm {
+            AeadAlgorithm::Aes128Gcm => &aead::AES_128_GCM,
+            AeadAlgorithm::Aes256Gcm => &aead::AES_256_GCM,
+            AeadAlgorithm::ChaCha20Poly1305 => &aead::CHACHA20_POLY1305,
+            AeadAlgorithm::Aes128Ccm | AeadAlgorithm::Aes128Ccm8 => return RustCrypto.aead(algorithm, key),
+        };
+        let key = UnboundKey::new(inner, key).map_err(|_| CryptoError::BadLength)?;
+        Ok(Box::new(Keyed(LessSafeKey::new(key))))
+    }
+
+    fn number_cipher(&self, algorithm: AeadAlgorithm, key: &[u8]) -> Result<Box<dyn NumberCipher>, CryptoError> {
+        use AeadAlgorithm as A;
+        let inner = match algorithm {
+            A::Aes128Gcm | A::Aes128Ccm | A::Aes128Ccm8 => &quic::AES_128,
+            A::Aes256Gcm => &quic::AES_256,
+            A::ChaCha20Poly1305 => &quic::CHACHA20,
+        };
+        let key = quic::HeaderProtectionKey::new(inner, key).map_err(|_| CryptoError::BadLength)?;
+        Ok(Box::new(Numbers(key)))
+    }
+
+    /// Draws from the system's generator, whatever `random` is.
+    fn key_exchange(&self, group: Group, _random: &mut dyn Rng) -> Result<Box<dyn KeyExchange>, CryptoError> {
+        let algorithm = match group {
+            Group::X25519 => &agreement::X25519,
+            Group::Secp256r1 => &agreement::ECDH_P256,
+        };
+        let secret = EphemeralPrivateKey::generate(algorithm, &SystemRandom::new()).map_err(|_| CryptoError::BadKey)?;
+        let public = secret.compute_public_key().map_err(|_| CryptoError::BadKey)?;
+        Ok(Box::new(Ephemeral { group, secret, public: public.as_ref().to_vec() }))
+    }
+
+    fn signing_key(&self, key: &PrivateKeyDer<'_>) -> Result<Arc<dyn SigningKey>, CryptoError> {
+        let ecdsa = match key {
+            PrivateKeyDer::Pkcs8(der) => {
+                EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, der.secret_pkcs8_der())
+            }
+            PrivateKeyDer::Sec1(der) => {
+                EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_ASN1_SIGNING, der.secret_sec1_der())
+            }
+            _ => return Err(CryptoError::BadKey),
+        };
+        match (ecdsa, key) {
+            (Ok(key), _) => Ok(Arc::new(EcdsaP256(key))),
+            (Err(_), PrivateKeyDer::Pkcs8(der)) => {
+                let key = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der.secret_pkcs8_der());
+                Ok(Arc::new(Ed25519(key.map_err(|_| CryptoError::BadKey)?)))
+            }
+            (Err(_), _) => Err(CryptoError::BadKey),
+        }
+    }
+
+    fn signature_algorithms(&self) -> &'static [&'static dyn SignatureVerificationAlgorithm] {
+        VERIFICATION
+    }
+}
+
+/// As many as the default provider has.
+static VERIFICATION: &[&dyn SignatureVerificationAlgorithm] = &[
+    webpki::aws_lc_rs::ECDSA_P256_SHA256,
+    webpki::aws_lc_rs::ECDSA_P256_SHA384,
+    webpki::aws_lc_rs::ECDSA_P384_SHA384,
+    webpki::aws_lc_rs::ECDSA_P384_SHA256,
+    webpki::aws_lc_rs::ED25519,
+    webpki::aws_lc_rs::RSA_PKCS1_2048_8192_SHA256,
+    webpki::aws_lc_rs::RSA_PKCS1_2048_8192_SHA384,
+    webpki::aws_lc_rs::RSA_PKCS1_2048_8192_SHA512,
+    webpki::aws_lc_rs::RSA_PSS_2048_8192_SHA256_LEGACY_KEY,
+    webpki::aws_lc_rs::RSA_PSS_2048_8192_SHA384_LEGACY_KEY,
+    webpki::aws_lc_rs::RSA_PSS_2048_8192_SHA512_LEGACY_KEY,
+];
+
+struct Keyed(LessSafeKey);
+
+impl Aead for Keyed {
+    fn seal(&self, nonce: &[u8; 12], aad: &[u8], buffer: &mut Vec<u8>, start: usize) -> Result<(), CryptoError> {
+        let plaintext = buffer.get_mut(start..).ok_or(CryptoError::BadLength)?;
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let tag = self.0.seal_in_place_separate_tag(nonce, Aad::from(aad), plaintext);
+        buffer.extend_from_slice(tag.map_err(|_| CryptoError::BadLength)?.as_ref());
+        Ok(())
+    }
+
+    fn open(&self, nonce: &[u8; 12], aad: &[u8], buffer: &mut [u8]) -> Result<usize, CryptoError> {
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let plaintext = self.0.open_in_place(nonce, Aad::from(aad), buffer);
+        Ok(plaintext.map_err(|_| CryptoError::BadTagOrSignature)?.len())
+    }
+}
+
+impl fmt::Debug for Keyed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Aead(aws-lc-rs)")
+    }
+}
+
+struct Numbers(quic::HeaderProtectionKey);
+
+impl NumberCipher for Numbers {
+    fn mask(&self, sample: &[u8; NUMBER_SAMPLE_LEN]) -> [u8; 2] {
+        let [a, b, ..] = self.0.new_mask(sample).expect("a sample has the length that the cipher takes");
+        [a, b]
+    }
+}
+
+impl fmt::Debug for Numbers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NumberCipher(aws-lc-rs)")
+    }
+}
+
+struct Ephemeral {
+    group: Group,
+    secret: EphemeralPrivateKey,
+    public: Vec<u8>,
+}
+
+impl KeyExchange for Ephemeral {
+    fn group(&self) -> Group {
+        self.group
+    }
+
+    fn public_key(&self) -> &[u8] {
+        &self.public
+    }
+
+    fn complete(self: Box<Self>, peer: &[u8]) -> Result<Secret, CryptoError> {
+        // The crate reads compressed and DER-wrapped points as well, which are not valid here (RFC 8422 §5.4.1).
+        let uncompressed = match self.group {
+            Group::X25519 => true,
+            Group::Secp256r1 => peer.first() == Some(&4),
+        };
+        if peer.len() != self.public.len() || !uncompressed {
+            return Err(CryptoError::BadPublicKey);
+        }
+        let peer = UnparsedPublicKey::new(self.secret.algorithm(), peer);
+        // It refuses points off the curve, and an all-zero result of X25519.
+        agreement::agree_ephemeral(self.secret, peer, CryptoError::BadPublicKey, |shared| {
+            Ok(Secret::new(shared.to_vec()))
+        })
+    }
+}
+
+struct EcdsaP256(EcdsaKeyPair);
+
+impl SigningKey for EcdsaP256 {
+    fn scheme(&self) -> SignatureScheme {
+        SignatureScheme::EcdsaSecp256r1Sha256
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
+        let signature = self.0.sign(&SystemRandom::new(), message).map_err(|_| CryptoError::BadKey)?;
+        Ok(signature.as_ref().to_vec())
+    }
+}
+
+impl fmt::Debug for EcdsaP256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SigningKey(ECDSA P-256)")
+    }
+}
+
+struct Ed25519(Ed25519KeyPair);
+
+impl SigningKey for Ed25519 {
+    fn scheme(&self) -> SignatureScheme {
+        SignatureScheme::Ed25519
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
+        Ok(self.0.sign(message).as_ref().to_vec())
+    }
+}
+
+impl fmt::Debug for Ed25519 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SigningKey(Ed25519)")
+    }
+}
+
+#[cfg(test)]
+mod tests;
