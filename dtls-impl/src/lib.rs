@@ -98,6 +98,6 @@ pub use error::Error;
 pub use event::{DiscardReason, Event, Output};
 #[cfg(feature = "mutation")]
 pub use mutation::Mutation;
-pub use negotiated::Negotiated;
+pub use negotiated::{Negotiated, PeerIdentity};
 pub use session::ClientSession;
 pub use time::Instant;

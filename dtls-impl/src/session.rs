@@ -6,6 +6,7 @@ use rustls_pki_types::ServerName;
 
 use crate::config::TICKET_LIFETIME_MAX;
 use crate::crypto::Secret;
+use crate::negotiated::PeerIdentity;
 use crate::suite::Suite13;
 
 /// What a client needs to resume a session: given by [`Event::Session`](crate::Event::Session), to be used once in
@@ -34,6 +35,8 @@ pub(crate) struct Ticket {
     pub(crate) lifetime: u32,
     /// Bytes that may be sent early.
     pub(crate) early_data_max: u32,
+    /// Who the server was when the session began.
+    pub(crate) server: PeerIdentity,
 }
 
 impl ClientSession {

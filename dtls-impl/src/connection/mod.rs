@@ -178,7 +178,7 @@ impl Connection {
         on_either!(&self.engine, connection => connection.data_len_max())
     }
 
-    /// What was agreed on, while the association is established.
+    /// What was agreed on, and with whom, while the association is established.
     pub fn negotiated(&self) -> Option<Negotiated> {
         on_either!(&self.engine, connection => connection.negotiated())
     }

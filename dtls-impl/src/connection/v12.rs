@@ -176,7 +176,12 @@ impl Connection12 {
 
     pub(crate) fn negotiated(&self) -> Option<Negotiated> {
         let State::Established(session) = &self.state else { return None };
-        Some(Negotiated { version: ProtocolVersion::DTLS1_2, suite: session.suite().code, resumed: false })
+        Some(Negotiated {
+            version: ProtocolVersion::DTLS1_2,
+            suite: session.suite().code,
+            resumed: false,
+            peer: session.identity.clone(),
+        })
     }
 
     /// Fills `out` with keying material for the application (RFC 5705). An empty context differs from none. The

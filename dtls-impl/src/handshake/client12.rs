@@ -24,6 +24,7 @@ use crate::flight::reassembly::Message;
 use crate::flight::{FlightItem, OutgoingFlight};
 use crate::link::FlightKind;
 use crate::mutation::Mutation;
+use crate::negotiated::PeerIdentity;
 use crate::pki;
 use crate::suite::{KeyExchangeKind, Suite};
 use crate::time::Instant;
@@ -307,18 +308,18 @@ impl WaitCertificate {
     fn handle(mut self, message: &Message, cx: &mut Cx<'_>) -> Next {
         expect(message, HandshakeType::CERTIFICATE)?;
         let chain: Vec<_> = read(message, Certificate::parse)?.chain.into_iter().map(CertificateDer::from).collect();
-        let verified = VerifiedCertificate::verify(&chain, &self.server_name, cx.config, cx.link.now)?;
+        let verified = VerifiedChain::verify(&chain, &self.server_name, cx.config, cx.link.now)?;
         self.negotiated.transcript.add_received(message);
         let state = WaitKeyExchange { certificate: Some(verified), negotiated: self.negotiated };
         Ok(Step::Next(State::WaitKeyExchange(state)))
     }
 }
 
-/// Proof that a certificate is for the server and leads to a trusted root.
+/// Proof that a chain is for the server and leads to a trusted root.
 #[derive(Debug)]
-struct VerifiedCertificate(CertificateDer<'static>);
+struct VerifiedChain(Vec<CertificateDer<'static>>);
 
-impl VerifiedCertificate {
+impl VerifiedChain {
     fn verify(
         chain: &[CertificateDer<'_>],
         name: &ServerName<'_>,
@@ -330,15 +331,14 @@ impl VerifiedCertificate {
         };
         let common = &config.common;
         verifier.verify_chain(chain, name, common.date(now), &*common.provider).map_err(Error::BadCertificate)?;
-        let end_entity = chain.first().ok_or(Error::BadCertificate(pki::CertificateError::Empty))?;
-        Ok(Self(end_entity.clone().into_owned()))
+        Ok(Self(chain.iter().cloned().map(CertificateDer::into_owned).collect()))
     }
 }
 
 /// The server's share or hint comes next.
 #[derive(Debug)]
 pub(crate) struct WaitKeyExchange {
-    certificate: Option<VerifiedCertificate>,
+    certificate: Option<VerifiedChain>,
     negotiated: Negotiated,
 }
 
@@ -369,8 +369,8 @@ impl WaitKeyExchange {
     }
 
     fn done(self, share: Option<Share>) -> WaitHelloDone {
-        let certificate_possible = self.certificate.is_some();
-        WaitHelloDone { share, certificate_possible, certificate_requested: false, negotiated: self.negotiated }
+        let server = self.certificate.map_or(PeerIdentity::Anonymous, |chain| PeerIdentity::Certificate(chain.0));
+        WaitHelloDone { share, server, certificate_requested: false, negotiated: self.negotiated }
     }
 
     /// The signature binds the share to both randoms (RFC 8422 §5.4).
@@ -381,7 +381,7 @@ impl WaitKeyExchange {
         if rsa != (self.negotiated.suite.key_exchange == KeyExchangeKind::EcdheRsa) {
             return Err(PeerMisbehaved::SchemeNotOffered.into());
         }
-        let Some(VerifiedCertificate(certificate)) = &self.certificate else {
+        let Some(end_entity) = self.certificate.as_ref().and_then(|chain| chain.0.first()) else {
             return Err(PeerMisbehaved::UnexpectedMessage(HandshakeType::SERVER_KEY_EXCHANGE).into());
         };
         let signed = body_of(|w: &mut Writer| {
@@ -389,7 +389,7 @@ impl WaitKeyExchange {
             w.bytes(&self.negotiated.randoms.server);
             exchange.params.emit(w);
         });
-        pki::verify_signed(&*config.common.provider, certificate, scheme, &signed, exchange.signature)
+        pki::verify_signed(&*config.common.provider, end_entity, scheme, &signed, exchange.signature)
             .map_err(|_| PeerMisbehaved::BadSignature.into())
     }
 }
@@ -413,8 +413,9 @@ impl Share {
 #[derive(Debug)]
 pub(crate) struct WaitHelloDone {
     share: Option<Share>,
-    /// Anonymous servers must not ask for certificates (RFC 5246 §7.4.4), nor those with PSK (RFC 4279 §2).
-    certificate_possible: bool,
+    /// Who the server has shown to be, if by certificate. Anonymous servers must not ask for certificates (RFC 5246
+    /// §7.4.4), nor those with PSK (RFC 4279 §2).
+    server: PeerIdentity,
     certificate_requested: bool,
     negotiated: Negotiated,
 }
@@ -422,7 +423,7 @@ pub(crate) struct WaitHelloDone {
 impl WaitHelloDone {
     fn handle(mut self, message: &Message, cx: &mut Cx<'_>) -> Next {
         match message.message_type {
-            HandshakeType::CERTIFICATE_REQUEST if self.certificate_possible && !self.certificate_requested => {
+            HandshakeType::CERTIFICATE_REQUEST if !self.server.is_anonymous() && !self.certificate_requested => {
                 read(message, CertificateRequest::parse)?;
                 self.certificate_requested = true;
                 self.negotiated.transcript.add_received(message);
@@ -457,7 +458,8 @@ impl WaitHelloDone {
         let exchange = ClientKeyExchange { psk_identity, public_key: public_key.as_deref() };
         flight.message(HandshakeType::CLIENT_KEY_EXCHANGE, body_of(|w| exchange.emit(w)));
         let session_hash = extended.then(|| flight.transcript().hash());
-        let session = Session::new(&cx.config.common.provider, suite, &premaster, &randoms, session_hash);
+        let mut session = Session::new(&cx.config.common.provider, suite, &premaster, &randoms, session_hash);
+        session.identity = psk_identity.map_or(self.server, |identity| PeerIdentity::Psk(identity.to_vec()));
         if cx.config.common.key_log {
             cx.link.event(Event::KeyLog(session.key_log_line()));
         }

@@ -28,6 +28,7 @@ use crate::event::Event;
 use crate::flight::reassembly::Message;
 use crate::link13::{FlightEnd, Link13};
 use crate::mutation::Mutation;
+use crate::negotiated::PeerIdentity;
 use crate::pki::{self, CertificateError};
 use crate::record::epochs13::{EPOCH_APPLICATION, EPOCH_EARLY, EPOCH_HANDSHAKE};
 use crate::session::ClientSession;
@@ -368,12 +369,13 @@ impl WaitServerHello {
         cx.link.inbound.enter(EPOCH_HANDSHAKE);
         let resumed = psk.is_some_and(|psk| psk.origin == PskOrigin::Resumption);
         let by_certificate = psk.is_none();
+        let identity = psk.map_or(PeerIdentity::Anonymous, |psk| psk.peer.clone());
         // Early data belongs to the first key and its suite, and to nothing else (RFC 8446 §4.2.10).
         let first = self.psks.first().filter(|_| hello.extensions.selected_psk() == Ok(Some(0)));
         let goes_with_early = first.and_then(OwnPsk::early_data).is_some_and(|(early, _)| early == suite);
         let early_data = self.early_data.then_some(goes_with_early);
         let (transcript, server_name) = (self.transcript, self.server_name);
-        let negotiated = Negotiated { keying, schedule, secrets, transcript, server_name, resumed };
+        let negotiated = Negotiated { keying, schedule, secrets, transcript, server_name, resumed, identity };
         Ok(Step::Next(State::WaitEncryptedExtensions(WaitEncryptedExtensions {
             by_certificate,
             early_data,
@@ -397,6 +399,8 @@ struct Negotiated {
     transcript: Transcript,
     server_name: Option<ServerName<'static>>,
     resumed: bool,
+    /// Who the server has shown to be.
+    identity: PeerIdentity,
 }
 
 /// Keys of the handshake are in use.
@@ -471,10 +475,10 @@ impl WaitCertificate {
             return Err(PeerMisbehaved::UnsolicitedExtension.into());
         }
         let chain: Vec<_> = certificate.entries.iter().map(|entry| CertificateDer::from(entry.certificate)).collect();
-        let end_entity = self.verify(&chain, cx.config, cx.link.now)?;
+        let chain = self.verify(&chain, cx.config, cx.link.now)?;
         self.negotiated.transcript.add_received(message);
         Ok(Step::Next(State::WaitCertificateVerify(WaitCertificateVerify {
-            end_entity,
+            chain,
             certificate_requested: self.certificate_requested,
             negotiated: self.negotiated,
         })))
@@ -485,26 +489,25 @@ impl WaitCertificate {
         chain: &[CertificateDer<'_>],
         config: &ClientConfig,
         now: Instant,
-    ) -> Result<VerifiedCertificate, Error> {
+    ) -> Result<VerifiedChain, Error> {
         let ClientCredentials::Certificate { verifier } = &config.credentials else {
             return Err(Misuse::NoUsableSuite.into());
         };
         let name = self.negotiated.server_name.as_ref().ok_or(Misuse::BadServerName)?;
         let common = &config.common;
         verifier.verify_chain(chain, name, common.date(now), &*common.provider).map_err(Error::BadCertificate)?;
-        let end_entity = chain.first().ok_or(Error::BadCertificate(CertificateError::Empty))?;
-        Ok(VerifiedCertificate(end_entity.clone().into_owned()))
+        Ok(VerifiedChain(chain.iter().cloned().map(CertificateDer::into_owned).collect()))
     }
 }
 
-/// Proof that a certificate is for the server and leads to a trusted root.
+/// Proof that a chain is for the server and leads to a trusted root.
 #[derive(Debug)]
-struct VerifiedCertificate(CertificateDer<'static>);
+struct VerifiedChain(Vec<CertificateDer<'static>>);
 
 /// The server has yet to show that the certificate is its own.
 #[derive(Debug)]
 pub(crate) struct WaitCertificateVerify {
-    end_entity: VerifiedCertificate,
+    chain: VerifiedChain,
     certificate_requested: bool,
     negotiated: Negotiated,
 }
@@ -518,8 +521,10 @@ impl WaitCertificateVerify {
         let scheme = scheme.ok_or(PeerMisbehaved::SchemeNotOffered)?;
         let content = server_signature_content(&self.negotiated.transcript.hash());
         let provider = &*self.negotiated.keying.provider;
-        pki::verify_signed(provider, &self.end_entity.0, scheme, &content, verify.signature)
+        let end_entity = self.chain.0.first().ok_or(Error::BadCertificate(CertificateError::Empty))?;
+        pki::verify_signed(provider, end_entity, scheme, &content, verify.signature)
             .map_err(|_| PeerMisbehaved::BadSignature)?;
+        self.negotiated.identity = PeerIdentity::Certificate(self.chain.0);
         self.negotiated.transcript.add_received(message);
         let Self { certificate_requested, negotiated, .. } = self;
         Ok(Step::Next(State::WaitFinished(WaitFinished { certificate_requested, negotiated })))
@@ -537,7 +542,7 @@ impl WaitFinished {
     /// 5. Checks the server's proof and gives the client's.
     fn handle(self, message: &Message, cx: &mut Cx<'_>) -> Next {
         expect(message, HandshakeType::FINISHED)?;
-        let Negotiated { keying, schedule, secrets, mut transcript, server_name, resumed } = self.negotiated;
+        let Negotiated { keying, schedule, secrets, mut transcript, server_name, resumed, identity } = self.negotiated;
         let hash_len = keying.suite.hash.output_len();
         let finished = read(message, |body| Finished13::parse(body, hash_len))?;
         keying.check_finished(&secrets.server, &transcript.hash(), finished.verify_data)?;
@@ -568,7 +573,7 @@ impl WaitFinished {
         cx.link.inbound.enter(EPOCH_APPLICATION);
         let resumption = schedule.into_resumption(&transcript.hash());
         let (own, peer) = (application.client, application.server);
-        let session = Session13 { keying, exporter, own, peer, resumption, server_name, resumed };
+        let session = Session13 { keying, exporter, own, peer, resumption, server_name, resumed, identity };
         Ok(Step::Established(Box::new(session)))
     }
 }

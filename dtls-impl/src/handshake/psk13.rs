@@ -13,6 +13,7 @@ use crate::crypto::importer::ImportedIdentity;
 use crate::crypto::schedule13::{KeySchedule, PskOrigin};
 use crate::crypto::{CryptoProvider, Digest, HashAlgorithm, Secret};
 use crate::error::{Error, Misuse, PeerMisbehaved};
+use crate::negotiated::PeerIdentity;
 use crate::session::{ClientSession, Kind, Ticket};
 use crate::suite::{Suite13, find13};
 use crate::time::Instant;
@@ -28,6 +29,8 @@ pub(crate) struct OwnPsk {
     pub(crate) key: Secret,
     pub(crate) hash: HashAlgorithm,
     pub(crate) origin: PskOrigin,
+    /// Who the server is if it has this key.
+    pub(crate) peer: PeerIdentity,
     ticket: Option<Box<Ticket>>,
 }
 
@@ -67,13 +70,15 @@ pub(crate) fn own_psks(
             key: ticket.psk.clone(),
             hash: ticket.suite.hash,
             origin: PskOrigin::Resumption,
+            peer: ticket.server.clone(),
             ticket: Some(Box::new(ticket)),
         });
     }
     let ClientCredentials::Psk(external) = &config.credentials else { return Ok(psks) };
+    let peer = PeerIdentity::Psk(external.identity.clone());
     let Some(context) = &config.common.psk_import else {
         let (identity, key) = (external.identity.clone(), external.key.clone());
-        psks.push(OwnPsk { identity, key, hash: EXTERNAL_HASH, origin: PskOrigin::External, ticket: None });
+        psks.push(OwnPsk { identity, key, hash: EXTERNAL_HASH, origin: PskOrigin::External, peer, ticket: None });
         return Ok(psks);
     };
     for target in [HashAlgorithm::Sha256, HashAlgorithm::Sha384] {
@@ -81,8 +86,8 @@ pub(crate) fn own_psks(
             let imported = ImportedIdentity { external_identity: &external.identity, context, target };
             let hkdf = Hkdf::dtls13(Arc::clone(&config.common.provider), EXTERNAL_HASH);
             let key = imported.import(&hkdf, &external.key).map_err(Error::Crypto)?;
-            let identity = imported.to_bytes();
-            psks.push(OwnPsk { identity, key, hash: target, origin: PskOrigin::Imported, ticket: None });
+            let (identity, peer) = (imported.to_bytes(), peer.clone());
+            psks.push(OwnPsk { identity, key, hash: target, origin: PskOrigin::Imported, peer, ticket: None });
         }
     }
     Ok(psks)
@@ -132,6 +137,8 @@ pub(crate) struct KnownPsk {
     pub(crate) key: Secret,
     pub(crate) hash: HashAlgorithm,
     pub(crate) origin: PskOrigin,
+    /// Who the client is if it has this key.
+    pub(crate) peer: PeerIdentity,
     /// What a ticket allows beyond resumption.
     early: Option<EarlyOffer>,
     binder: Vec<u8>,
@@ -199,20 +206,21 @@ fn from_ticket(index: u16, psk: &OfferedPsk<'_>, config: &ServerConfig, now: Ins
         id: provider.hash_of(HashAlgorithm::Sha256, psk.identity).as_ref().try_into().ok()?,
     };
     let hash = find13(ticket.suite)?.hash;
-    let (origin, binder) = (PskOrigin::Resumption, psk.binder.to_vec());
-    Some(KnownPsk { index, key: ticket.psk, hash, origin, early: Some(early), binder })
+    let (origin, peer, binder) = (PskOrigin::Resumption, ticket.client, psk.binder.to_vec());
+    Some(KnownPsk { index, key: ticket.psk, hash, origin, peer, early: Some(early), binder })
 }
 
 fn external(index: u16, psk: &OfferedPsk<'_>, config: &ServerConfig) -> Option<KnownPsk> {
     let ServerCredentials::Psk { keys, .. } = &config.credentials else { return None };
-    let (key, hash, origin) = match &config.common.psk_import {
-        None => (keys.get(psk.identity)?.clone(), EXTERNAL_HASH, PskOrigin::External),
+    let (key, hash, origin, identity) = match &config.common.psk_import {
+        None => (keys.get(psk.identity)?.clone(), EXTERNAL_HASH, PskOrigin::External, psk.identity),
         Some(context) => {
             let imported = ImportedIdentity::parse(psk.identity).ok().filter(|imported| imported.context == context)?;
             let hkdf = Hkdf::dtls13(Arc::clone(&config.common.provider), EXTERNAL_HASH);
             let key = imported.import(&hkdf, keys.get(imported.external_identity)?).ok()?;
-            (key, imported.target, PskOrigin::Imported)
+            (key, imported.target, PskOrigin::Imported, imported.external_identity)
         }
     };
-    Some(KnownPsk { index, key, hash, origin, early: None, binder: psk.binder.to_vec() })
+    let peer = PeerIdentity::Psk(identity.to_vec());
+    Some(KnownPsk { index, key, hash, origin, peer, early: None, binder: psk.binder.to_vec() })
 }

@@ -21,6 +21,7 @@ use crate::event::Event;
 use crate::flight::reassembly::Message;
 use crate::link::FlightKind;
 use crate::mutation::Mutation;
+use crate::negotiated::PeerIdentity;
 use crate::suite::{KeyExchangeKind, Suite};
 use crate::wire::{
     COMPRESSION_NULL, Certificate, CipherSuite, ClientHello, ClientKeyExchange, DOWNGRADE_TO_1_2, EcdhParams,
@@ -249,7 +250,8 @@ impl WaitKeyExchange {
         self.transcript.add_received(message);
         let session_hash = self.extended.then(|| self.transcript.hash());
         let provider = Arc::clone(&cx.config.common.provider);
-        let session = Session::new(&provider, self.suite, &premaster, &self.randoms, session_hash);
+        let mut session = Session::new(&provider, self.suite, &premaster, &self.randoms, session_hash);
+        session.identity = exchange.psk_identity.map_or(PeerIdentity::Anonymous, |of| PeerIdentity::Psk(of.to_vec()));
         if cx.config.common.key_log {
             cx.link.event(Event::KeyLog(session.key_log_line()));
         }

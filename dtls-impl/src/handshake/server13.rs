@@ -21,6 +21,7 @@ use crate::error::{Error, PeerIncompatible, PeerMisbehaved};
 use crate::flight::reassembly::Message;
 use crate::link13::{FlightEnd, Link13};
 use crate::mutation::Mutation;
+use crate::negotiated::PeerIdentity;
 use crate::record::epochs13::{EPOCH_APPLICATION, EPOCH_EARLY, EPOCH_HANDSHAKE};
 use crate::record::protection13::Opener;
 use crate::suite::Suite13;
@@ -320,8 +321,9 @@ pub(crate) fn accept(offer: Offer, cx: &mut Cx<'_>) -> Result<WaitFinished, Erro
     keying.log(cx.link, "EXPORTER_SECRET", exporter.expose());
     cx.link.install_write(EPOCH_APPLICATION, keying.sealer(&application.server)?);
     let opener = keying.opener(&application.client)?;
-    let resumed = psk.is_some_and(|psk| psk.origin == PskOrigin::Resumption);
-    let later = Later { schedule, transcript, resumed };
+    let resumed = psk.as_ref().is_some_and(|psk| psk.origin == PskOrigin::Resumption);
+    let identity = psk.map_or(PeerIdentity::Anonymous, |psk| psk.peer);
+    let later = Later { schedule, transcript, resumed, identity };
     Ok(WaitFinished { keying, client: secrets.client, to_finished, opener, application, exporter, later })
 }
 
@@ -349,6 +351,8 @@ struct Later {
     schedule: KeySchedule<Traffic>,
     transcript: Transcript,
     resumed: bool,
+    /// Who the client has shown to be.
+    identity: PeerIdentity,
 }
 
 impl WaitFinished {
@@ -366,8 +370,8 @@ impl WaitFinished {
         later.transcript.add_received(message);
         let resumption = later.schedule.into_resumption(&later.transcript.hash());
         let (own, peer) = (application.server, application.client);
-        let server_name = None;
-        let session = Session13 { keying, exporter, own, peer, resumption, server_name, resumed: later.resumed };
+        let (server_name, resumed, identity) = (None, later.resumed, later.identity);
+        let session = Session13 { keying, exporter, own, peer, resumption, server_name, resumed, identity };
         Ok(Step::Established(Box::new(session)))
     }
 }

@@ -6,6 +6,7 @@ use super::push_hex;
 use crate::crypto::schedule12::{self, KeyBlock, MasterSecretSeed, Side};
 use crate::crypto::{CryptoError, CryptoProvider, Digest, Secret, equal};
 use crate::error::{Error, Misuse, PeerMisbehaved};
+use crate::negotiated::PeerIdentity;
 use crate::record::protection12::{Opener, Sealer};
 use crate::suite::Suite;
 use crate::wire::VERIFY_DATA_LEN;
@@ -19,6 +20,8 @@ pub(crate) struct Session {
     client_random: [u8; 32],
     server_random: [u8; 32],
     extended: bool,
+    /// Who the peer has shown to be.
+    pub(crate) identity: PeerIdentity,
 }
 
 /// The randoms of both hellos.
@@ -49,6 +52,7 @@ impl Session {
             client_random: randoms.client,
             server_random: randoms.server,
             extended: session_hash.is_some(),
+            identity: PeerIdentity::Anonymous,
         }
     }
 

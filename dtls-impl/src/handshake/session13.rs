@@ -15,7 +15,7 @@ use crate::entropy::Entropy;
 use crate::error::{Error, Misuse, PeerMisbehaved};
 use crate::event::Event;
 use crate::link13::Link13;
-use crate::negotiated::Negotiated;
+use crate::negotiated::{Negotiated, PeerIdentity};
 use crate::record::protection13::{Opener, Sealer};
 use crate::session::{ClientSession, Kind, Ticket};
 use crate::suite::Suite13;
@@ -93,6 +93,8 @@ pub(crate) struct Session13 {
     pub(crate) server_name: Option<ServerName<'static>>,
     /// Whether an earlier session was resumed.
     pub(crate) resumed: bool,
+    /// Who the peer has shown to be.
+    pub(crate) identity: PeerIdentity,
 }
 
 impl Session13 {
@@ -101,8 +103,13 @@ impl Session13 {
     }
 
     /// What was agreed on.
-    pub(crate) const fn negotiated(&self) -> Negotiated {
-        Negotiated { version: ProtocolVersion::DTLS1_3, suite: self.keying.suite.code, resumed: self.resumed }
+    pub(crate) fn negotiated(&self) -> Negotiated {
+        Negotiated {
+            version: ProtocolVersion::DTLS1_3,
+            suite: self.keying.suite.code,
+            resumed: self.resumed,
+            peer: self.identity.clone(),
+        }
     }
 
     /// Keys of the next epoch to write with (RFC 8446 §7.2).
@@ -132,6 +139,7 @@ impl Session13 {
             received,
             lifetime: ticket.lifetime,
             early_data_max,
+            server: self.identity.clone(),
         });
         Ok(ClientSession { server_name: self.server_name.clone(), kind })
     }
@@ -148,7 +156,8 @@ impl Session13 {
         let (nonce, lifetime) = ([nonce], tickets.lifetime_secs());
         let age_add = u32::from_be_bytes(entropy.array());
         let (suite, psk) = (self.keying.suite.code, self.resumption.psk(&nonce)?);
-        let content = Ticket13 { suite, issued, lifetime, age_add, early_data_max, psk }.to_content();
+        let client = self.identity.clone();
+        let content = Ticket13 { suite, issued, lifetime, age_add, early_data_max, psk, client }.to_content();
         let ticket = ticket::seal(&tickets.keys, &*self.keying.provider, entropy, content.expose())?;
         let mut extensions = Extensions::default();
         if early_data_max != 0 {

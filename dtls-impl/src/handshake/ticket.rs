@@ -6,6 +6,7 @@
 use crate::config::TicketKeys;
 use crate::crypto::{AeadAlgorithm, CryptoError, CryptoProvider, Secret};
 use crate::entropy::Entropy;
+use crate::negotiated::PeerIdentity;
 use crate::wire::{CipherSuite, ParseError, Reader, Writer, body_of};
 
 const AEAD: AeadAlgorithm = AeadAlgorithm::Aes256Gcm;
@@ -54,6 +55,8 @@ pub(crate) struct Ticket13 {
     /// Bytes that may come early.
     pub(crate) early_data_max: u32,
     pub(crate) psk: Secret,
+    /// Who the client was when the session began.
+    pub(crate) client: PeerIdentity,
 }
 
 impl Ticket13 {
@@ -66,6 +69,7 @@ impl Ticket13 {
             w.bytes(&self.age_add.to_be_bytes());
             w.bytes(&self.early_data_max.to_be_bytes());
             w.vec8(|w| w.bytes(self.psk.expose()));
+            self.client.emit(w);
         }))
     }
 
@@ -81,6 +85,7 @@ impl Ticket13 {
                 age_add: u32::from_be_bytes(r.array()?),
                 early_data_max: u32::from_be_bytes(r.array()?),
                 psk: Secret::new(r.vec8()?.to_vec()),
+                client: PeerIdentity::parse(r)?,
             })
         };
         let mut r = Reader::new(content.expose());
@@ -116,6 +121,7 @@ mod tests {
             age_add: 7,
             early_data_max: 9,
             psk: Secret::new(vec![3; 32]),
+            client: PeerIdentity::Psk(b"device".to_vec()),
         }
     }
 

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "aws-lc-rs")]
 mod aws_lc_rs;
+mod client_auth;
 mod common;
 mod dtls13;
 mod dtls13_dimpl;
