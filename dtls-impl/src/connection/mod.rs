@@ -113,6 +113,13 @@ impl Connection {
         Ok(Self { engine, or_12 })
     }
 
+    /// Whether this is a server that has accepted no ClientHello yet. It then remembers nothing of a peer but, at most,
+    /// pieces of one hello: whoever owns the socket can drop it and loses nothing but those.
+    pub fn is_listening(&self) -> bool {
+        on_either!(&self.engine, connection => connection.is_listening())
+            && self.or_12.as_ref().is_none_or(|v12| v12.is_listening())
+    }
+
     /// Takes a datagram of the peer. Nothing in it can be wrong enough for an error: bad bytes are dropped with
     /// [`Event::Discarded`](crate::Event::Discarded), a bad handshake ends in [`Event::Failed`](crate::Event::Failed).
     pub fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) {
