@@ -236,6 +236,9 @@ pub struct ClientConfig {
     pub common: Common,
     /// Who authenticates how.
     pub credentials: ClientCredentials,
+    /// Whether to ask for what it takes to resume sessions later: see [`Event::Session`](crate::Event::Session). Default:
+    /// no.
+    pub sessions: bool,
     /// Whether a connection that resumes a DTLS 1.3 session may send early data: see
     /// [`Connection::send_early`](crate::Connection::send_early). Such a connection does not fall back to DTLS 1.2
     /// (RFC 8446 §D.3). Default: no.
@@ -246,7 +249,7 @@ impl ClientConfig {
     /// Defaults for these credentials.
     pub fn new(provider: Arc<dyn CryptoProvider>, credentials: ClientCredentials) -> Self {
         let common = Common::new(provider, |key_exchange| credentials.usable(key_exchange));
-        Self { common, credentials, early_data: false }
+        Self { common, credentials, sessions: false, early_data: false }
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {

@@ -4,10 +4,13 @@
 //! As in [`super::v12`], nothing in epoch 0 can end it but a handshake that fails, and a fatal alert after which the
 //! peer stays silent.
 
+mod late;
+
 use std::sync::Arc;
 
 use rustls_pki_types::ServerName;
 
+use self::late::LateFlights;
 use super::v12::Connection12;
 use super::{ends_association, plain_message};
 use crate::config::{ClientConfig, Cookies, ServerConfig};
@@ -17,21 +20,20 @@ use crate::error::{Error, Misuse, PeerMisbehaved};
 use crate::event::{DiscardReason, Event, Output};
 use crate::flight::reassembly::Message;
 use crate::flight::retransmitter::LAST_FLIGHT_KEPT;
-use crate::flight::{FlightItem, OutgoingFlight};
 use crate::handshake::server13::{self, Examined};
 use crate::handshake::session13::Session13;
 use crate::handshake::{Context, Step, client13};
 use crate::link13::inbound::FragmentFate;
-use crate::link13::{AckEffect, FlightEnd, Link13};
+use crate::link13::{AckEffect, Link13};
 use crate::mutation::Mutation;
 use crate::negotiated::Negotiated;
-use crate::record::epochs13::{EPOCH_APPLICATION, EPOCH_EARLY, EPOCH_MAX, EPOCH_PLAIN, ReadError};
+use crate::record::epochs13::{EPOCH_APPLICATION, EPOCH_EARLY, EPOCH_PLAIN, ReadError};
 use crate::record::protection13::PlainRecord;
 use crate::session::ClientSession;
 use crate::time::Instant;
 use crate::wire::{
-    Ack, Alert, AlertDescription, AlertLevel, AnyRecord, AnyRecords, ContentType, Fragments, HandshakeType, KeyUpdate,
-    NewSessionTicket, PLAINTEXT_LEN_MAX, ProtectedRecord, Record, RecordNumber, body_of,
+    Ack, Alert, AlertDescription, AlertLevel, AnyRecord, AnyRecords, ContentType, Fragments, HandshakeType,
+    PLAINTEXT_LEN_MAX, ProtectedRecord, Record, RecordNumber,
 };
 
 /// One end of one DTLS 1.3 association.
@@ -41,7 +43,7 @@ pub(crate) struct Connection13 {
     state: State,
     link: Link13,
     entropy: Entropy,
-    updates: Updates,
+    late: LateFlights,
     /// Until when a server can read a last flight that comes again, to acknowledge it again (RFC 9147 §5.8.1).
     handshake_keys_until: Option<Instant>,
 }
@@ -66,15 +68,6 @@ enum State {
     Server(Box<server13::WaitFinished>),
     Established(Box<Session13>),
     Ended,
-}
-
-/// Updates of the own keys. One message is in flight at a time, whatever it is (RFC 9147 §5.8.4 would allow more).
-#[derive(Debug, Default)]
-struct Updates {
-    /// A KeyUpdate is in flight: its ACK changes the keys (RFC 9147 §8).
-    in_flight: bool,
-    /// Another is wanted once nothing is in flight, and whether it asks the peer for one.
-    wanted: Option<bool>,
 }
 
 impl Connection13 {
@@ -104,7 +97,7 @@ impl Connection13 {
     }
 
     fn new(role: Role, state: State, link: Link13, entropy: Entropy) -> Self {
-        Self { role, state, link, entropy, updates: Updates::default(), handshake_keys_until: None }
+        Self { role, state, link, entropy, late: LateFlights::default(), handshake_keys_until: None }
     }
 
     /// The same client as one of DTLS 1.2, if it offered that and the server may be of that version. Its randomness goes
@@ -140,7 +133,7 @@ impl Connection13 {
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         self.link.now = now;
-        let result = self.link.on_timeout();
+        let result = self.link.on_timeout().and_then(|()| self.end_unwanted_tickets());
         self.fail_on_error(result);
         self.flush_acks();
     }
@@ -156,7 +149,7 @@ impl Connection13 {
             return Err(Misuse::DataTooLarge.into());
         }
         let mut result = self.link.send_data(data);
-        if result.is_ok() && self.link.write.wants_rekey() && !self.updates.in_flight {
+        if result.is_ok() && self.link.write.wants_rekey() && !self.late.updates_keys() {
             result = self.update_keys_with(false);
         }
         if let Err(error) = &result {
@@ -515,90 +508,6 @@ impl Connection13 {
         }
     }
 
-    /// A message after the handshake (RFC 8446 §4.6).
-    fn handle_late_message(&mut self, message: &Message) -> Result<(), Error> {
-        let bad = |reason| Error::BadMessage(message.message_type, reason);
-        match (message.message_type, &self.role) {
-            (HandshakeType::KEY_UPDATE, _) => {
-                let update = KeyUpdate::parse(&message.body).map_err(bad)?;
-                self.on_key_update(update)
-            }
-            (HandshakeType::NEW_SESSION_TICKET, Role::Client(config)) => {
-                let received = config.common.date_millis(self.link.now);
-                let ticket = NewSessionTicket::parse(&message.body).map_err(bad)?;
-                let early_data_max = ticket.extensions.early_data_max().map_err(bad)?.unwrap_or(0);
-                self.on_ticket(&ticket, early_data_max, received)
-            }
-            _ => Err(PeerMisbehaved::UnexpectedMessage(message.message_type).into()),
-        }
-    }
-
-    /// A ticket of no lifetime is not to be kept (RFC 8446 §4.6.1).
-    fn on_ticket(&mut self, ticket: &NewSessionTicket<'_>, early_data_max: u32, received: u64) -> Result<(), Error> {
-        let State::Established(session) = &self.state else { return Ok(()) };
-        if ticket.lifetime != 0 {
-            let session = session.client_session(ticket, early_data_max, received).map_err(Error::Crypto)?;
-            self.link.event(Event::Session(session));
-        }
-        Ok(())
-    }
-
-    /// A server's gift after the handshake. One flight, to be acknowledged.
-    fn send_tickets(&mut self) -> Result<(), Error> {
-        let (State::Established(session), Role::Server { config, .. }) = (&self.state, &self.role) else {
-            return Ok(());
-        };
-        let Some(tickets) = config.tickets.as_ref().filter(|tickets| tickets.count != 0) else { return Ok(()) };
-        let mut message_seq = self.link.next_message_seq();
-        let mut items = Vec::with_capacity(usize::from(tickets.count));
-        let issued = config.common.date_millis(self.link.now);
-        let early = config.early_data.as_ref().map_or(0, |early| early.max_size);
-        for nonce in 0..tickets.count {
-            let body = session.new_ticket(nonce, tickets, early, issued, &mut self.entropy).map_err(Error::Crypto)?;
-            let message_type = HandshakeType::NEW_SESSION_TICKET;
-            items.push(FlightItem::Message { epoch: self.link.write.current(), message_type, message_seq, body });
-            message_seq = message_seq.checked_add(1).ok_or(Error::SequenceExhausted)?;
-        }
-        self.link.send_flight((OutgoingFlight { items }, message_seq), FlightEnd::Ack)
-    }
-
-    /// The peer will write with its next keys once it knows that we know. The keys before are kept for what is still on
-    /// its way, and in case the ACK gets lost (RFC 9147 §8).
-    fn on_key_update(&mut self, update: KeyUpdate) -> Result<(), Error> {
-        let State::Established(session) = &mut self.state else { return Ok(()) };
-        let opener = session.next_opener()?;
-        let read = &mut self.link.inbound.read;
-        let newest = read.newest().unwrap_or(EPOCH_APPLICATION);
-        // Receivers take epochs that senders must not use; only the last of all has no successor.
-        let next = newest.checked_add(1).ok_or(Error::SequenceExhausted)?;
-        read.install(next, opener);
-        read.forget_before(newest);
-        self.handshake_keys_until = None;
-        if update.update_requested && !self.updates.in_flight {
-            return self.update_keys_with(false);
-        }
-        Ok(())
-    }
-
-    /// Sends a KeyUpdate, or remembers to.
-    fn update_keys_with(&mut self, request_peer: bool) -> Result<(), Error> {
-        let epoch = self.link.write.current();
-        // RFC 9147 §8: a request that would lead beyond is ignored.
-        if epoch >= EPOCH_MAX {
-            return Ok(());
-        }
-        if self.link.retransmitter.flight().is_some() {
-            self.updates.wanted = Some(self.updates.wanted.unwrap_or(false) || request_peer);
-            return Ok(());
-        }
-        let message_seq = self.link.next_message_seq();
-        let next_message_seq = message_seq.checked_add(1).ok_or(Error::SequenceExhausted)?;
-        let body = body_of(|w| KeyUpdate { update_requested: request_peer }.emit(w));
-        let message = FlightItem::Message { epoch, message_type: HandshakeType::KEY_UPDATE, message_seq, body };
-        self.updates = Updates { in_flight: true, wanted: None };
-        self.link.send_flight((OutgoingFlight { items: vec![message] }, next_message_seq), FlightEnd::Ack)
-    }
-
     fn on_ack(&mut self, epoch: u64, content: &[u8]) {
         let Ok(ack) = Ack::parse(content) else {
             return self.link.discard(DiscardReason::Malformed);
@@ -609,24 +518,6 @@ impl Connection13 {
             Err(error) => Err(error),
         };
         self.fail_on_error(result);
-    }
-
-    /// The client's last flight, tickets, or a KeyUpdate have arrived.
-    fn on_flight_done(&mut self) -> Result<(), Error> {
-        let State::Established(session) = &mut self.state else { return Ok(()) };
-        if core::mem::take(&mut self.updates.in_flight) {
-            let next = self.link.write.current() + 1;
-            self.link.install_write(next, session.next_sealer()?);
-            self.link.write.forget_before(next);
-        } else if matches!(self.role, Role::Client(_)) {
-            // A server keeps them for a while, in case its ACK got lost.
-            self.link.inbound.forget_handshake_keys();
-            self.link.write.forget_before(EPOCH_APPLICATION);
-        }
-        match self.updates.wanted.take() {
-            Some(request_peer) => self.update_keys_with(request_peer),
-            None => Ok(()),
-        }
     }
 
     /// An ACK that anyone may have sent. Taken at its word it could keep us from repeating what the peer lacks, so it counts

@@ -291,7 +291,8 @@ impl WaitServerHello {
         if let Some(cookie) = &self.cookie {
             list.push(Extension::cookie(cookie));
         }
-        if !self.psks.is_empty() {
+        // Alone, it says for which key exchange tickets would be of use (RFC 8446 §4.2.9).
+        if !self.psks.is_empty() || config.sessions {
             let modes: Vec<_> = config.common.psk_modes.iter().map(|mode| mode_code(*mode)).collect();
             list.push(Extension::psk_key_exchange_modes(&modes));
         }
@@ -573,7 +574,8 @@ impl WaitFinished {
         cx.link.inbound.enter(EPOCH_APPLICATION);
         let resumption = schedule.into_resumption(&transcript.hash());
         let (own, peer) = (application.client, application.server);
-        let session = Session13 { keying, exporter, own, peer, resumption, server_name, resumed, identity };
+        let session =
+            Session13 { keying, exporter, own, peer, resumption, server_name, resumed, identity, peer_resumes: false };
         Ok(Step::Established(Box::new(session)))
     }
 }

@@ -52,6 +52,8 @@ pub(crate) struct Offer {
     psk: Option<KnownPsk>,
     /// Bytes of early data to take.
     early_data: Option<u32>,
+    /// Whether the client could use a ticket of ours.
+    peer_resumes: bool,
     client_random: [u8; 32],
     /// Includes the ClientHello.
     transcript: Transcript,
@@ -153,8 +155,9 @@ pub(crate) fn examine(
         Shared::There { group, public_key, .. } => Some((group, public_key)),
         Shared::NotNeeded | Shared::Missing(_) => None,
     };
+    let peer_resumes = common_mode(extensions, config)?.is_some();
     let client_random = hello.start.random;
-    Ok(Examined::Accept(Box::new(Offer { suite, share, psk, early_data, client_random, transcript })))
+    Ok(Examined::Accept(Box::new(Offer { suite, share, psk, early_data, peer_resumes, client_random, transcript })))
 }
 
 /// What a hello has of the key exchange.
@@ -225,12 +228,20 @@ fn offered_psks(
     let bad = |reason| Error::BadMessage(HandshakeType::CLIENT_HELLO, reason);
     let extensions = &hello.extensions;
     let Some(offered) = extensions.offered_psks().map_err(bad)? else { return Ok((Vec::new(), None)) };
-    let modes = extensions.psk_key_exchange_modes().map_err(bad)?.ok_or(PeerMisbehaved::MissingExtension)?;
+    if !extensions.contains(ExtensionType::PSK_KEY_EXCHANGE_MODES) {
+        return Err(PeerMisbehaved::MissingExtension.into());
+    }
     if extensions.0.last().is_none_or(|last| last.extension_type != ExtensionType::PRE_SHARED_KEY) {
         return Err(PeerMisbehaved::BadPskChoice.into());
     }
-    let mode = config.common.psk_modes.iter().copied().find(|mode| modes.contains(&mode_code(*mode)));
-    Ok((known_psks(&offered, config, now), mode))
+    Ok((known_psks(&offered, config, now), common_mode(extensions, config)?))
+}
+
+/// The key exchange to go with a pre-shared key, now or later.
+fn common_mode(extensions: &Extensions<'_>, config: &ServerConfig) -> Result<Option<PskMode>, Error> {
+    let modes = extensions.psk_key_exchange_modes();
+    let modes = modes.map_err(|reason| Error::BadMessage(HandshakeType::CLIENT_HELLO, reason))?.unwrap_or_default();
+    Ok(config.common.psk_modes.iter().copied().find(|mode| modes.contains(&mode_code(*mode))))
 }
 
 fn whole_hash(provider: &dyn crate::crypto::CryptoProvider, suite: Suite13, message: &Message) -> Digest {
@@ -253,7 +264,7 @@ fn check_scheme(extensions: &Extensions<'_>, config: &ServerConfig) -> Result<()
 /// 4. Sends all that the client needs, and then waits for its proof.
 pub(crate) fn accept(offer: Offer, cx: &mut Cx<'_>) -> Result<WaitFinished, Error> {
     assert!(!cx.link.mutated.by(Mutation::PanicOnHello), "mutation: panic at the first hello");
-    let Offer { suite, share, psk, early_data, client_random, mut transcript } = offer;
+    let Offer { suite, share, psk, early_data, peer_resumes, client_random, mut transcript } = offer;
     let common = &cx.config.common;
     let keying = Keying::new(&common.provider, suite, client_random, common.key_log);
     let random = cx.entropy.array();
@@ -323,7 +334,7 @@ pub(crate) fn accept(offer: Offer, cx: &mut Cx<'_>) -> Result<WaitFinished, Erro
     let opener = keying.opener(&application.client)?;
     let resumed = psk.as_ref().is_some_and(|psk| psk.origin == PskOrigin::Resumption);
     let identity = psk.map_or(PeerIdentity::Anonymous, |psk| psk.peer);
-    let later = Later { schedule, transcript, resumed, identity };
+    let later = Later { schedule, transcript, resumed, identity, peer_resumes };
     Ok(WaitFinished { keying, client: secrets.client, to_finished, opener, application, exporter, later })
 }
 
@@ -353,6 +364,8 @@ struct Later {
     resumed: bool,
     /// Who the client has shown to be.
     identity: PeerIdentity,
+    /// Whether the client could use a ticket of ours.
+    peer_resumes: bool,
 }
 
 impl WaitFinished {
@@ -368,10 +381,11 @@ impl WaitFinished {
         cx.link.inbound.read.install(EPOCH_APPLICATION, opener);
         cx.link.inbound.enter(EPOCH_APPLICATION);
         later.transcript.add_received(message);
-        let resumption = later.schedule.into_resumption(&later.transcript.hash());
-        let (own, peer) = (application.server, application.client);
-        let (server_name, resumed, identity) = (None, later.resumed, later.identity);
-        let session = Session13 { keying, exporter, own, peer, resumption, server_name, resumed, identity };
+        let Later { schedule, transcript, resumed, identity, peer_resumes } = later;
+        let resumption = schedule.into_resumption(&transcript.hash());
+        let (own, peer, server_name) = (application.server, application.client, None);
+        let session =
+            Session13 { keying, exporter, own, peer, resumption, server_name, resumed, identity, peer_resumes };
         Ok(Step::Established(Box::new(session)))
     }
 }

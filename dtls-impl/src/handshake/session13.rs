@@ -95,6 +95,8 @@ pub(crate) struct Session13 {
     pub(crate) resumed: bool,
     /// Who the peer has shown to be.
     pub(crate) identity: PeerIdentity,
+    /// Whether the peer, a client, could resume this one.
+    pub(crate) peer_resumes: bool,
 }
 
 impl Session13 {

@@ -19,7 +19,7 @@ use crate::flight::packing::{self, Content, DATAGRAM_LEN_USUAL, PlannedRecord};
 use crate::flight::retransmitter::{Expiry, Retransmitter};
 use crate::flight::tracked::TrackedFlight;
 use crate::mutation::{Mutated, Mutation};
-use crate::record::epochs13::{EPOCH_EARLY, EPOCH_PLAIN, WriteEpochs, WriteError};
+use crate::record::epochs13::{EPOCH_APPLICATION, EPOCH_EARLY, EPOCH_PLAIN, WriteEpochs, WriteError};
 use crate::record::protection13::Sealer;
 use crate::record::seq::RecordSeq;
 use crate::time::Instant;
@@ -43,8 +43,10 @@ impl From<WriteError> for Error {
 pub(crate) enum FlightEnd {
     /// The peer's next flight.
     Answer,
-    /// An ACK: the client's last flight, and all after the handshake.
+    /// An ACK: the client's last flight, and those after the handshake.
     Ack,
+    /// An ACK, or the end of our patience: a flight whose loss the association survives.
+    AckOrNever,
 }
 
 /// What an ACK did.
@@ -218,12 +220,14 @@ impl Link13 {
         }
     }
 
-    /// An ACK came in a record of `epoch`, which is at least that of the records in it (RFC 9147 §7).
+    /// An ACK came in a record of `epoch`. During the handshake that is at least the epoch of the records in it; after it,
+    /// each direction has epochs of its own (RFC 9147 §7).
     pub(crate) fn on_ack(&mut self, epoch: u64, ack: &Ack) -> Result<AckEffect, Error> {
         let Some(flight) = self.retransmitter.flight_mut() else { return Ok(AckEffect::Pending) };
-        let news = flight.on_ack(ack.records.iter().copied().filter(|number| number.epoch <= epoch));
+        let counts = |number: &RecordNumber| number.epoch <= epoch || epoch >= EPOCH_APPLICATION;
+        let news = flight.on_ack(ack.records.iter().copied().filter(counts));
         if flight.is_acknowledged() {
-            if self.flight_end == FlightEnd::Ack {
+            if self.flight_end != FlightEnd::Answer {
                 self.retransmitter.on_answer();
                 return Ok(AckEffect::FlightDone);
             }
@@ -231,7 +235,7 @@ impl Link13 {
         }
         // Soon after a transmission its end is still on the way: only what came before a record that arrived is lost. An
         // ACK that comes later is one that waited for the rest in vain.
-        let newest = ack.records.iter().copied().filter(|number| number.epoch <= epoch).max();
+        let newest = ack.records.iter().copied().filter(counts).max();
         let soon = self.now.saturating_since(self.last_transmission) < self.patience();
         let arrived = newest.filter(|_| soon);
         let flight = self.retransmitter.flight();
@@ -260,6 +264,10 @@ impl Link13 {
     pub(crate) fn on_timeout(&mut self) -> Result<(), Error> {
         match self.retransmitter.on_timeout(self.now) {
             Expiry::NotDue => Ok(()),
+            Expiry::GiveUp if self.flight_end == FlightEnd::AckOrNever => {
+                self.retransmitter.stop();
+                Ok(())
+            }
             Expiry::GiveUp => Err(self.inbound.suspected_alert.map_or(Error::TimedOut, Error::AlertReceived)),
             Expiry::Resend => {
                 if let Some(description) = self.inbound.suspected_alert {

@@ -18,7 +18,7 @@ fn with_early_data((mut client, mut server): Ends) -> Ends {
     server.tickets = Some(Tickets::new(TicketKeys::new([7; 32])));
     server.early_data = Some(EarlyData::new(Arc::new(ReplayGuard::new(100))));
     server.cookies = Cookies::Off;
-    client.early_data = true;
+    (client.sessions, client.early_data) = (true, true);
     (client.common.unix_time, server.common.unix_time) = (DATE, DATE);
     (client, server)
 }

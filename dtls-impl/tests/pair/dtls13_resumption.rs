@@ -6,13 +6,18 @@ use std::time::Duration;
 use crate::common::{DELAY, Key, NAME, Pair, Path, Side, certificates, clean, psk, secs};
 use crate::dtls13::v13;
 use dtls_impl::config::{Cookies, PskMode, TicketKeys, Tickets};
+use dtls_impl::crypto::hkdf::Hkdf;
+use dtls_impl::crypto::schedule13::TrafficSecret;
+use dtls_impl::crypto::{AeadAlgorithm, HashAlgorithm, Secret, rustcrypto};
 use dtls_impl::error::{Misuse, PeerIncompatible};
-use dtls_impl::wire::CipherSuite;
+use dtls_impl::record::protection13::Sealer;
+use dtls_impl::wire::{CipherSuite, ContentType, HandshakeHeader, HandshakeType, HeaderForm, RecordNumber};
 use dtls_impl::{ClientConfig, ClientSession, Connection, Error, Event, Instant, Seed, ServerConfig};
 
 type Ends = (ClientConfig, ServerConfig);
 
-fn with_tickets((client, mut server): Ends) -> Ends {
+fn with_tickets((mut client, mut server): Ends) -> Ends {
+    client.sessions = true;
     server.tickets = Some(Tickets::new(TicketKeys::new([7; 32])));
     (client, server)
 }
@@ -292,4 +297,92 @@ fn a_ticket_that_waits_for_its_ack_does_not_hold_up_a_key_update() {
     pair.run(secs(30));
     assert_eq!(sessions(&pair).len(), 1);
     pair.exchange_data();
+}
+
+/// RFC 8446 §4.2.9.
+#[test]
+fn no_ticket_comes_to_a_client_that_has_no_use_for_it() {
+    let mut ends = with_tickets(v13(certificates(Key::P256, 0)));
+    ends.0.sessions = false;
+    let mut pair = Pair::new(ends.0.clone(), ends.1.clone(), clean());
+    pair.run(secs(10));
+    assert!(sessions(&pair).is_empty(), "it does not ask\n{}", pair.story());
+    ends.0.sessions = true;
+    ends.0.common.psk_modes = vec![PskMode::Ke];
+    let mut pair = Pair::new(ends.0, ends.1, clean());
+    pair.run(secs(10));
+    assert!(pair.both_established() && sessions(&pair).is_empty(), "the server would not take it\n{}", pair.story());
+}
+
+#[test]
+fn tickets_that_nobody_acknowledges_are_given_up_and_the_association_lives_on() {
+    let ends = with_tickets(v13(certificates(Key::P256, 0)));
+    // Two hellos, Finished.
+    let path: Path = Box::new(|sent| if sent.from == Side::Client && sent.nth > 2 { vec![] } else { vec![DELAY] });
+    let mut pair = Pair::new(ends.0, ends.1, path);
+    pair.run(secs(400));
+    let last = pair.sent_by(Side::Server).last().unwrap().at;
+    assert!((100..184).contains(&(last - Instant::ZERO).as_secs()), "{}", pair.story());
+    assert_eq!(pair.failure(Side::Server), None, "{}", pair.story());
+    pair.exchange_data();
+    let now = pair.now;
+    pair.server.update_keys(now, true).unwrap();
+    pair.drain(Side::Server);
+    pair.exchange_data();
+}
+
+/// A record of the first application keys of the client.
+fn sealed_by_client(pair: &Pair, seq: u64, content: &[u8]) -> Vec<u8> {
+    let secret = pair.events.iter().find_map(|(_, _, event)| match event {
+        Event::KeyLog(line) => line.strip_prefix("CLIENT_TRAFFIC_SECRET_0 ")?.split(' ').nth(1).map(str::to_owned),
+        _ => None,
+    });
+    let secret = secret.unwrap();
+    let bytes = (0..secret.len()).step_by(2).map(|at| u8::from_str_radix(&secret[at..at + 2], 16).unwrap());
+    let provider = rustcrypto::provider();
+    let hkdf = Hkdf::dtls13(provider.clone(), HashAlgorithm::Sha256);
+    let keys = TrafficSecret::logged(Secret::new(bytes.collect())).keys(&hkdf, AeadAlgorithm::Aes128Gcm);
+    let sealer = Sealer::new(&*provider, AeadAlgorithm::Aes128Gcm, &keys).unwrap();
+    let mut record = Vec::new();
+    let number = RecordNumber { epoch: 3, seq };
+    sealer.seal(HeaderForm::FULL, number, ContentType::HANDSHAKE, content, &mut record).unwrap();
+    record
+}
+
+/// Each takes its own ACK, and an ACK of tickets must not change keys.
+#[test]
+fn tickets_wait_for_a_key_update_that_came_first() {
+    let mut ends = with_tickets(v13(certificates(Key::P256, 0)));
+    ends.0.common.key_log = true;
+    ends.0.common.cipher_suites13 = vec![CipherSuite::TLS_AES_128_GCM_SHA256];
+    let path: Path = Box::new(|sent| if (sent.from, sent.nth) == (Side::Client, 2) { vec![] } else { vec![DELAY] });
+    let mut pair = Pair::new(ends.0, ends.1, path);
+    pair.run(5 * DELAY);
+    // Finished is number 2; right behind it comes a KeyUpdate that asks for another.
+    let finished = pair.sent_by(Side::Client).nth(2).unwrap().bytes.clone();
+    let header = HandshakeHeader::whole(HandshakeType::KEY_UPDATE, 3, 1);
+    let update = sealed_by_client(&pair, 20, &[&header.to_bytes()[..], &[1]].concat());
+    pair.inject(Side::Server, &[finished, update].concat());
+    pair.run(secs(30));
+    assert_eq!(sessions(&pair).len(), 1, "{}", pair.story());
+    let in_epoch_4 = pair.sent_by(Side::Server).filter(|sent| sent.contents() == ["protected@0"]);
+    assert_eq!(in_epoch_4.count(), 1, "the ticket\n{}", pair.story());
+    pair.exchange_data();
+}
+
+/// After the handshake each direction has epochs of its own: an ACK may come in an earlier one than what it is for.
+#[test]
+fn keys_of_one_direction_are_updated_as_often_as_wanted() {
+    let ends = v13(psk());
+    let mut pair = Pair::new(ends.0, ends.1, clean());
+    pair.run(secs(1));
+    for round in 1..6 {
+        let now = pair.now;
+        pair.server.update_keys(now, false).unwrap();
+        pair.drain(Side::Server);
+        let before = pair.sent.len();
+        pair.run(secs(10 * round));
+        assert_eq!(pair.sent.len() - before, 1, "nothing but the ACK\n{}", pair.story());
+        pair.exchange_data();
+    }
 }
