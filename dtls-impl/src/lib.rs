@@ -16,6 +16,8 @@
 //! | [`pki`], [`crypto`] | certificates; primitives behind a trait, key schedule |
 //! | [`wire`] | bytes and values |
 //!
+//! Beside these, with the feature `tokio`: streams and listeners over real sockets.
+//!
 //! Supported: cipher suites with AEAD, authenticated by ECDSA, Ed25519 or RSA certificates (RSA for clients only) or by
 //! PSK; X25519 and P-256; extended_master_secret; the cookie exchange without state; exporters. Of DTLS 1.3, which is
 //! off unless [`config::Versions`] says otherwise: HelloRetryRequest without state, ACKs, KeyUpdate in both directions,
@@ -89,6 +91,8 @@ pub mod record;
 mod session;
 mod suite;
 pub mod time;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 pub mod wire;
 
 pub use config::{ClientConfig, ServerConfig};

@@ -1,0 +1,186 @@
+//! The tokio driver over loopback sockets.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dtls_impl::config::{
+    ClientCredentials, Cookies, Psk, ServerCredentials, TicketKeys, Tickets, Timers, UnknownIdentity, Versions,
+};
+use dtls_impl::crypto::{Secret, rustcrypto};
+use dtls_impl::tokio::{Error, Limits, Listener, ResumeOptions, Stream};
+use dtls_impl::wire::ProtocolVersion;
+use dtls_impl::{ClientConfig, ServerConfig};
+use tokio::net::UdpSocket;
+
+fn configs(versions: Versions) -> (Arc<ClientConfig>, Arc<ServerConfig>) {
+    let key = Secret::new(vec![9; 16]);
+    let client = ClientCredentials::Psk(Psk { identity: b"device".to_vec(), key: key.clone() });
+    let keys = BTreeMap::from([(b"device".to_vec(), key)]);
+    let server = ServerCredentials::Psk { keys, hint: None, unknown: UnknownIdentity::Alert };
+    let cookies = Cookies::Required { secret: Secret::new(vec![7; 32]) };
+    let mut client = ClientConfig::new(rustcrypto::provider(), client);
+    let mut server = ServerConfig::new(rustcrypto::provider(), server, cookies);
+    server.tickets = Some(Tickets::new(TicketKeys::new([7; 32])));
+    for common in [&mut client.common, &mut server.common] {
+        common.versions = versions;
+        common.timers = Timers { initial: Duration::from_millis(50), ..Timers::default() };
+    }
+    (Arc::new(client), Arc::new(server))
+}
+
+/// A listener whose clients hear back what they say.
+async fn echo(server: Arc<ServerConfig>, limits: Limits) -> std::net::SocketAddr {
+    let mut listener = Listener::bind("127.0.0.1:0", server, limits).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Some(mut stream) = listener.accept().await {
+            tokio::spawn(async move {
+                while let Ok(Some(data)) = stream.recv().await {
+                    if stream.send(&data).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn data_comes_back_and_both_ends_agree_on_keys() {
+    for (versions, expected) in
+        [(Versions::Dtls12, ProtocolVersion::DTLS1_2), (Versions::Dtls13, ProtocolVersion::DTLS1_3)]
+    {
+        let (client, server) = configs(versions);
+        let mut listener = Listener::bind("127.0.0.1:0", server, Limits::default()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (ours, theirs) = tokio::join!(Stream::connect(address, client, None), listener.accept());
+        let (mut ours, mut theirs) = (ours.unwrap(), theirs.unwrap());
+        assert_eq!(ours.negotiated().version, expected);
+        ours.send(b"ping").await.unwrap();
+        assert_eq!(theirs.recv().await.unwrap().as_deref(), Some(&b"ping"[..]));
+        theirs.send(b"pong").await.unwrap();
+        assert_eq!(ours.recv().await.unwrap().as_deref(), Some(&b"pong"[..]));
+        let export = |stream: Stream| async move {
+            let out = stream.export_keying_material(b"EXPORTER-test", None, 32).await.unwrap();
+            (stream, out)
+        };
+        let ((ours, one), (mut theirs, other)) = (export(ours).await, export(theirs).await);
+        assert_eq!(one, other);
+        ours.close().await.unwrap();
+        assert_eq!(theirs.recv().await.unwrap(), None, "closed by the peer");
+        assert!(matches!(theirs.send(b"late").await, Err(Error::Closed)));
+    }
+}
+
+#[tokio::test]
+async fn fifty_clients_share_a_socket() {
+    let (client, server) = configs(Versions::Dtls13);
+    let address = echo(server, Limits::default()).await;
+    let clients = (0..50u8).map(|nth| {
+        let client = Arc::clone(&client);
+        tokio::spawn(async move {
+            let mut stream = Stream::connect(address, client, None).await.unwrap();
+            for _ in 0..3 {
+                stream.send(&[nth; 10]).await.unwrap();
+                assert_eq!(stream.recv().await.unwrap(), Some(vec![nth; 10]));
+            }
+            stream.close().await.unwrap();
+        })
+    });
+    for client in clients.collect::<Vec<_>>() {
+        client.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_resumed() {
+    let (client, server) = configs(Versions::Dtls13);
+    let address = echo(server, Limits::default()).await;
+    let mut first = Stream::connect(address, Arc::clone(&client), None).await.unwrap();
+    first.send(b"x").await.unwrap();
+    first.recv().await.unwrap();
+    // The ticket was sent before the echo, but nothing says which arrives first.
+    while first.session().is_none() {
+        first.send(b"x").await.unwrap();
+        first.recv().await.unwrap();
+    }
+    let session = first.session().cloned().unwrap();
+    first.close().await.unwrap();
+    let mut second = Stream::resume(address, client, None, ResumeOptions { session }).await.unwrap();
+    assert!(second.negotiated().resumed);
+    second.send(b"again").await.unwrap();
+    assert_eq!(second.recv().await.unwrap().as_deref(), Some(&b"again"[..]));
+}
+
+/// Passes datagrams on, but for every third.
+async fn lossy_proxy(server: std::net::SocketAddr) -> std::net::SocketAddr {
+    let (front, back) = (UdpSocket::bind("127.0.0.1:0").await.unwrap(), UdpSocket::bind("127.0.0.1:0").await.unwrap());
+    let address = front.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut ahead, mut behind) = (vec![0; 65_535], vec![0; 65_535]);
+        let (mut client, mut count) = (None, 0);
+        loop {
+            tokio::select! {
+                Ok((len, from)) = front.recv_from(&mut ahead) => {
+                    client = Some(from);
+                    count += 1;
+                    if count % 3 != 0 {
+                        let _ = back.send_to(&ahead[..len], server).await;
+                    }
+                }
+                Ok((len, _)) = back.recv_from(&mut behind) => {
+                    count += 1;
+                    if let Some(client) = client.filter(|_| count % 3 != 0) {
+                        let _ = front.send_to(&behind[..len], client).await;
+                    }
+                }
+                else => return,
+            }
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn timers_run_while_the_application_only_waits() {
+    for versions in [Versions::Dtls12, Versions::Dtls13] {
+        let (client, server) = configs(versions);
+        let address = lossy_proxy(echo(server, Limits::default()).await).await;
+        let stream = Stream::connect(address, client, None).await.unwrap();
+        assert!(stream.negotiated().suite.to_string().starts_with("TLS_"));
+    }
+}
+
+#[tokio::test]
+async fn a_full_listener_does_not_answer_and_a_wrong_key_is_an_error() {
+    let (client, server) = configs(Versions::Dtls13);
+    let address = echo(Arc::clone(&server), Limits { connections: 1, ..Limits::default() }).await;
+    let mut first = Stream::connect(address, Arc::clone(&client), None).await.unwrap();
+    let mut hasty = (*client).clone();
+    hasty.common.timers.give_up = Duration::from_millis(300);
+    let second = Stream::connect(address, Arc::new(hasty), None).await;
+    assert!(matches!(second, Err(Error::Dtls(dtls_impl::Error::TimedOut))), "{second:?}");
+    first.send(b"still here").await.unwrap();
+    assert_eq!(first.recv().await.unwrap().as_deref(), Some(&b"still here"[..]));
+
+    let address = echo(server, Limits::default()).await;
+    let mut wrong = (*client).clone();
+    wrong.credentials = ClientCredentials::Psk(Psk { identity: b"stranger".to_vec(), key: Secret::new(vec![1; 16]) });
+    let refused = Stream::connect(address, Arc::new(wrong), None).await;
+    assert!(matches!(refused, Err(Error::Dtls(dtls_impl::Error::AlertReceived(_)))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn junk_and_hellos_in_pieces_leave_a_listener_as_it_was() {
+    let (client, server) = configs(Versions::Dtls12);
+    let address = echo(server, Limits::default()).await;
+    let junk = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    for len in 0..200 {
+        junk.send_to(&vec![22; len], address).await.unwrap();
+    }
+    let mut stream = Stream::connect(address, client, None).await.unwrap();
+    stream.send(b"x").await.unwrap();
+    assert_eq!(stream.recv().await.unwrap().as_deref(), Some(&b"x"[..]));
+}
