@@ -345,8 +345,7 @@ pub struct ServerConfig {
     pub cookies: Cookies,
     /// Tickets for resumption. Default: none.
     pub tickets: Option<Tickets>,
-    /// Early data of DTLS 1.3. Needs tickets. A hello with acceptable early data needs no cookie: its ticket is good for
-    /// one such hello, and the answer is shorter than the question. Default: refused.
+    /// Early data of DTLS 1.3. Needs tickets. Default: refused.
     pub early_data: Option<EarlyData>,
 }
 

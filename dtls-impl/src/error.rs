@@ -122,7 +122,7 @@ pub enum Misuse {
     NoGroups,
     /// A PSK identity or key is empty or too long.
     BadPsk,
-    /// A ticket's lifetime is zero or above a week, or more than 8 are wanted at once.
+    /// A ticket's lifetime is zero or above a week, that of a session is zero, or more than 8 are wanted at once.
     BadTickets,
     /// Early data without tickets, of no size, or with no or too large a window.
     BadEarlyData,

@@ -14,6 +14,8 @@ pub struct Negotiated {
     pub suite: CipherSuite,
     /// Whether an earlier session was resumed.
     pub resumed: bool,
+    /// Whether the server has accepted early data (RFC 8446 §4.2.10).
+    pub early_data: bool,
     /// Who the peer has shown to be. A resumed session has the peer of the first one.
     pub peer: PeerIdentity,
 }

@@ -2,7 +2,7 @@
 
 use core::fmt;
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, Misuse};
@@ -11,11 +11,17 @@ use crate::error::{Error, Misuse};
 /// take it for requests that may be made twice.
 #[derive(Clone, Debug)]
 pub struct EarlyData {
-    /// Most bytes that a client may send early, by ticket. Default 16384.
+    /// Most bytes that a client may send early, by ticket. Tickets of a time when it was more are good for none. Default
+    /// 16384.
     pub max_size: u32,
     /// How far the age of a ticket as the client tells it may be from that which the server sees (RFC 8446 §8.3): for a
-    /// round trip and for clocks. Default 10 s.
+    /// round trip and for clocks, at most an hour. Default 10 s.
     pub window: Duration,
+    /// Whether a hello with acceptable early data needs no cookie where the configuration demands one. If it does, there
+    /// is a HelloRetryRequest, which ends all early data. Its ticket is good for one such hello, so that copies of it
+    /// from forged addresses still need a cookie. Default: it does, so that there is no early data without
+    /// [`Cookies::Off`](super::Cookies::Off).
+    pub without_cookie: bool,
     /// Who has come already; shared by all servers that have the ticket keys.
     pub guard: Arc<ReplayGuard>,
 }
@@ -23,7 +29,7 @@ pub struct EarlyData {
 impl EarlyData {
     /// Defaults with this guard.
     pub fn new(guard: Arc<ReplayGuard>) -> Self {
-        Self { max_size: 16_384, window: Duration::from_secs(10), guard }
+        Self { max_size: 16_384, window: Duration::from_secs(10), without_cookie: false, guard }
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {
@@ -42,30 +48,60 @@ impl EarlyData {
 /// (RFC 8446 §8.1, §8.3). Of bounded size; when full it refuses early data, not connections.
 pub struct ReplayGuard {
     capacity: usize,
-    /// Until when each counts, in milliseconds since 1970.
-    seen: Mutex<BTreeMap<[u8; 32], u64>>,
+    /// In milliseconds since 1970: what came before is not known.
+    since: Option<u64>,
+    seen: Mutex<Seen>,
+}
+
+/// Tickets, by hash, and until when each counts, in milliseconds since 1970.
+struct Seen {
+    until: BTreeMap<[u8; 32], u64>,
+    in_order: BTreeSet<(u64, [u8; 32])>,
 }
 
 impl ReplayGuard {
-    /// A guard that remembers at most `capacity` tickets, of about 100 bytes each.
+    /// A guard that remembers at most `capacity` tickets, of about 200 bytes each. It knows of all that came with the
+    /// ticket keys, as they are new; see [`since`](Self::since) if they are not.
     pub const fn new(capacity: usize) -> Self {
-        Self { capacity, seen: Mutex::new(BTreeMap::new()) }
+        let seen = Seen { until: BTreeMap::new(), in_order: BTreeSet::new() };
+        Self { capacity, since: None, seen: Mutex::new(seen) }
     }
 
-    /// Whether this is the first use of a ticket, given its hash. From now on until `until` it is not.
-    pub(crate) fn claim(&self, ticket: [u8; 32], now: u64, until: u64) -> bool {
+    /// A guard that knows nothing of what came before a date, in seconds since 1970: when the server starts again with
+    /// ticket keys of before. It refuses all early data until nothing of before can pass for fresh, twice the window
+    /// (RFC 8446 §8.2).
+    #[must_use]
+    pub const fn since(mut self, unix_time: u64) -> Self {
+        self.since = Some(unix_time.saturating_mul(1000));
+        self
+    }
+
+    /// Whether this is the first use of a ticket, given its hash. From now on it is not, for as long as its hello can be
+    /// fresh: at most `span` milliseconds.
+    pub(crate) fn claim(&self, ticket: [u8; 32], now: u64, span: u64) -> bool {
+        if self.since.is_some_and(|since| now < since.saturating_add(span)) {
+            return false;
+        }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.get(&ticket).is_some_and(|until| *until >= now) {
+        seen.forget_before(now);
+        if seen.until.contains_key(&ticket) || seen.until.len() >= self.capacity {
             return false;
         }
-        if seen.len() >= self.capacity {
-            seen.retain(|_, until| *until >= now);
-        }
-        if seen.len() >= self.capacity {
-            return false;
-        }
-        seen.insert(ticket, until);
+        let until = now.saturating_add(span);
+        seen.until.insert(ticket, until);
+        seen.in_order.insert((until, ticket));
         true
+    }
+}
+
+impl Seen {
+    fn forget_before(&mut self, now: u64) {
+        while let Some((until, ticket)) = self.in_order.first().copied()
+            && until < now
+        {
+            self.in_order.pop_first();
+            self.until.remove(&ticket);
+        }
     }
 }
 
@@ -82,12 +118,21 @@ mod tests {
     #[test]
     fn a_ticket_counts_once_until_its_time_is_over_and_a_full_guard_refuses() {
         let guard = ReplayGuard::new(2);
-        assert!(guard.claim([1; 32], 0, 10));
-        assert!(!guard.claim([1; 32], 10, 30));
-        assert!(guard.claim([2; 32], 10, 20));
-        assert!(!guard.claim([3; 32], 10, 20), "full");
-        assert!(guard.claim([3; 32], 11, 30), "the first is over");
-        assert!(!guard.claim([2; 32], 20, 30));
-        assert!(guard.claim([2; 32], 21, 30));
+        assert!(guard.claim([1; 32], 10, 10));
+        assert!(!guard.claim([1; 32], 20, 10));
+        assert!(guard.claim([2; 32], 20, 10));
+        assert!(!guard.claim([3; 32], 20, 10), "full");
+        assert!(guard.claim([3; 32], 21, 10), "the first is over");
+        assert!(!guard.claim([2; 32], 30, 10));
+        assert!(guard.claim([2; 32], 31, 10));
+        assert_eq!(guard.seen.lock().unwrap().in_order.len(), 2);
+    }
+
+    #[test]
+    fn a_guard_without_a_past_refuses_until_that_no_longer_matters() {
+        let guard = ReplayGuard::new(2).since(1);
+        assert!(!guard.claim([1; 32], 1000, 20));
+        assert!(!guard.claim([1; 32], 1019, 20));
+        assert!(guard.claim([1; 32], 1020, 20));
     }
 }

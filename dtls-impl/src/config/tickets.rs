@@ -46,6 +46,10 @@ pub struct Tickets {
     pub keys: TicketKeys,
     /// How long each is good, in whole seconds, at most a week. Default two hours.
     pub lifetime: Duration,
+    /// How long after the full handshake, in whole seconds, a session can be resumed at all, however often it gets new
+    /// tickets (RFC 8446 §4.6.1): nothing but a full handshake shows that certificates and keys are still good. Default
+    /// a week.
+    pub session_lifetime: Duration,
     /// How many a DTLS 1.3 client gets after each handshake, at most 8: each is for one use. Default 1.
     pub count: u8,
 }
@@ -53,18 +57,25 @@ pub struct Tickets {
 impl Tickets {
     /// Defaults with these keys.
     pub fn new(keys: TicketKeys) -> Self {
-        Self { keys, lifetime: Duration::from_secs(7200), count: 1 }
+        Self { keys, lifetime: Duration::from_secs(7200), session_lifetime: TICKET_LIFETIME_MAX, count: 1 }
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {
         let lifetime_fits = (1..=TICKET_LIFETIME_MAX.as_secs()).contains(&self.lifetime.as_secs());
-        if lifetime_fits && self.count <= 8 { Ok(()) } else { Err(Misuse::BadTickets.into()) }
+        if lifetime_fits && self.session_lifetime.as_secs() != 0 && self.count <= 8 {
+            Ok(())
+        } else {
+            Err(Misuse::BadTickets.into())
+        }
     }
 
-    /// In seconds.
-    pub(crate) fn lifetime_secs(&self) -> u32 {
+    /// Lifetime in seconds of a ticket that is issued now, for a session that began with the full handshake then, both in
+    /// milliseconds since 1970. None if the session is over.
+    pub(crate) fn lifetime_secs(&self, began: u64, now: u64) -> Option<u32> {
+        let age = now.saturating_sub(began).div_ceil(1000);
+        let left = self.session_lifetime.as_secs().checked_sub(age).filter(|left| *left != 0)?;
         // At most a week: it fits.
-        self.lifetime.as_secs() as u32
+        Some(left.min(self.lifetime.as_secs()) as u32)
     }
 }
 
@@ -75,4 +86,19 @@ pub enum PskMode {
     DheKe,
     /// `psk_ke`: nothing. Cheaper, and without forward secrecy.
     Ke,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tickets_do_not_outlive_their_session() {
+        let mut tickets = Tickets::new(TicketKeys::new([1; 32]));
+        tickets.session_lifetime = Duration::from_secs(10_000);
+        let lifetimes =
+            [0, 2_800_000, 2_800_001, 9_999_000, 9_999_001].map(|age| tickets.lifetime_secs(5_000, 5_000 + age));
+        assert_eq!(lifetimes, [Some(7200), Some(7200), Some(7199), Some(1), None]);
+        assert_eq!(tickets.lifetime_secs(5_000, 4_000), Some(7200), "the clock went back");
+    }
 }

@@ -180,6 +180,7 @@ impl Connection12 {
             version: ProtocolVersion::DTLS1_2,
             suite: session.suite().code,
             resumed: false,
+            early_data: false,
             peer: session.identity.clone(),
         })
     }

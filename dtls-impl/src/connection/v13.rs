@@ -585,3 +585,6 @@ impl Connection13 {
         self.state = State::Ended;
     }
 }
+
+#[cfg(test)]
+mod tests;

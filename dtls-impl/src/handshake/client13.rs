@@ -119,7 +119,9 @@ pub(crate) fn start(
         transcript: Transcript::dtls13(),
         sent: Vec::new(),
     };
-    state.early_data = cx.config.early_data && state.psks.first().is_some_and(|psk| psk.early_data().is_some());
+    // Early data comes in the suite of its ticket.
+    let early_suite = state.psks.first().and_then(OwnPsk::early_data).map(|(suite, _)| suite);
+    state.early_data = cx.config.early_data && early_suite.is_some_and(|suite| state.suites.contains(&suite));
     state.send_hello(cx)?;
     Ok(State::WaitServerHello(state))
 }
@@ -376,7 +378,8 @@ impl WaitServerHello {
         let goes_with_early = first.and_then(OwnPsk::early_data).is_some_and(|(early, _)| early == suite);
         let early_data = self.early_data.then_some(goes_with_early);
         let (transcript, server_name) = (self.transcript, self.server_name);
-        let negotiated = Negotiated { keying, schedule, secrets, transcript, server_name, resumed, identity };
+        let negotiated =
+            Negotiated { keying, schedule, secrets, transcript, server_name, resumed, early_data: false, identity };
         Ok(Step::Next(State::WaitEncryptedExtensions(WaitEncryptedExtensions {
             by_certificate,
             early_data,
@@ -400,6 +403,8 @@ struct Negotiated {
     transcript: Transcript,
     server_name: Option<ServerName<'static>>,
     resumed: bool,
+    /// Whether the server has accepted early data.
+    early_data: bool,
     /// Who the server has shown to be.
     identity: PeerIdentity,
 }
@@ -429,7 +434,10 @@ impl WaitEncryptedExtensions {
             (false, None) => {}
             (true, None) => return Err(PeerMisbehaved::UnsolicitedExtension.into()),
             (true, Some(false)) => return Err(PeerMisbehaved::BadPskChoice.into()),
-            (true, Some(true)) => cx.link.event(Event::EarlyDataAccepted),
+            (true, Some(true)) => {
+                self.negotiated.early_data = true;
+                cx.link.event(Event::EarlyDataAccepted);
+            }
             (false, Some(_)) => {
                 cx.link.end_early_data();
                 cx.link.event(Event::EarlyDataRejected);
@@ -543,7 +551,8 @@ impl WaitFinished {
     /// 5. Checks the server's proof and gives the client's.
     fn handle(self, message: &Message, cx: &mut Cx<'_>) -> Next {
         expect(message, HandshakeType::FINISHED)?;
-        let Negotiated { keying, schedule, secrets, mut transcript, server_name, resumed, identity } = self.negotiated;
+        let Negotiated { keying, schedule, secrets, mut transcript, server_name, resumed, early_data, identity } =
+            self.negotiated;
         let hash_len = keying.suite.hash.output_len();
         let finished = read(message, |body| Finished13::parse(body, hash_len))?;
         keying.check_finished(&secrets.server, &transcript.hash(), finished.verify_data)?;
@@ -574,8 +583,20 @@ impl WaitFinished {
         cx.link.inbound.enter(EPOCH_APPLICATION);
         let resumption = schedule.into_resumption(&transcript.hash());
         let (own, peer) = (application.client, application.server);
-        let session =
-            Session13 { keying, exporter, own, peer, resumption, server_name, resumed, identity, peer_resumes: false };
+        let session = Session13 {
+            keying,
+            exporter,
+            own,
+            peer,
+            resumption,
+            server_name,
+            resumed,
+            early_data,
+            // Its server knows.
+            began: 0,
+            identity,
+            peer_resumes: false,
+        };
         Ok(Step::Established(Box::new(session)))
     }
 }

@@ -7,7 +7,7 @@ use rustls_pki_types::ServerName;
 
 use super::ticket::{self, Ticket13};
 use super::transcript::Transcript;
-use crate::config::{ClientConfig, ClientCredentials, ServerConfig, ServerCredentials};
+use crate::config::{ClientConfig, ClientCredentials, EarlyData, ServerConfig, ServerCredentials};
 use crate::crypto::hkdf::Hkdf;
 use crate::crypto::importer::ImportedIdentity;
 use crate::crypto::schedule13::{KeySchedule, PskOrigin};
@@ -139,6 +139,8 @@ pub(crate) struct KnownPsk {
     pub(crate) origin: PskOrigin,
     /// Who the client is if it has this key.
     pub(crate) peer: PeerIdentity,
+    /// When its session began with a full handshake, in milliseconds since 1970: for a ticket.
+    pub(crate) began: Option<u64>,
     /// What a ticket allows beyond resumption.
     early: Option<EarlyOffer>,
     binder: Vec<u8>,
@@ -156,19 +158,19 @@ struct EarlyOffer {
 
 impl KnownPsk {
     /// Bytes of early data that may come, if any: the key is the first that the client offers, with the suite it came
-    /// with, and the hello is as young as its ticket's age says (RFC 8446 §4.2.10, §8.3).
-    pub(crate) fn early_data_max(&self, suite: Suite13, config: &ServerConfig) -> Option<u32> {
-        let (policy, early) = (config.early_data.as_ref()?, self.early.as_ref()?);
+    /// with, the hello is as young as its ticket's age says (RFC 8446 §4.2.10, §8.3), and what the ticket promised still
+    /// holds.
+    pub(crate) fn early_data_max(&self, suite: Suite13, policy: &EarlyData) -> Option<u32> {
+        let early = self.early.as_ref()?;
         let fits = self.index == 0 && early.suite == suite.code && early.age_skew <= policy.window_millis();
-        (fits && early.max != 0).then_some(early.max.min(policy.max_size))
+        (fits && (1..=policy.max_size).contains(&early.max)).then_some(early.max)
     }
 
     /// Whether the ticket comes with early data for the first time. To be asked only once its binder was found right.
-    pub(crate) fn claim(&self, config: &ServerConfig, now: Instant) -> bool {
-        let (Some(policy), Some(early)) = (&config.early_data, &self.early) else { return false };
-        let now = config.common.date_millis(now);
+    pub(crate) fn claim(&self, policy: &EarlyData, now_millis: u64) -> bool {
         // The same hello is fresh for twice the window.
-        policy.guard.claim(early.id, now, now + 2 * policy.window_millis())
+        let span = 2 * policy.window_millis();
+        self.early.as_ref().is_some_and(|early| policy.guard.claim(early.id, now_millis, span))
     }
 
     /// Whether its binder is right for a ClientHello of which `covered` bytes come before the binders.
@@ -185,10 +187,14 @@ impl KnownPsk {
     }
 }
 
+/// Keys on offer that a server looks at, so that no hello costs it much: a client has a ticket or two, and an external key
+/// for each hash.
+const OFFERED_MAX: usize = 8;
+
 /// The keys of a server's among those offered, in the client's order. What is not known, not fresh or not for this server
 /// is passed over.
 pub(crate) fn known_psks(offered: &[OfferedPsk<'_>], config: &ServerConfig, now: Instant) -> Vec<KnownPsk> {
-    let known = offered.iter().enumerate().filter_map(|(index, psk)| {
+    let known = offered.iter().take(OFFERED_MAX).enumerate().filter_map(|(index, psk)| {
         from_ticket(index as u16, psk, config, now).or_else(|| external(index as u16, psk, config))
     });
     known.collect()
@@ -207,7 +213,8 @@ fn from_ticket(index: u16, psk: &OfferedPsk<'_>, config: &ServerConfig, now: Ins
     };
     let hash = find13(ticket.suite)?.hash;
     let (origin, peer, binder) = (PskOrigin::Resumption, ticket.client, psk.binder.to_vec());
-    Some(KnownPsk { index, key: ticket.psk, hash, origin, peer, early: Some(early), binder })
+    let began = Some(ticket.began);
+    Some(KnownPsk { index, key: ticket.psk, hash, origin, peer, began, early: Some(early), binder })
 }
 
 fn external(index: u16, psk: &OfferedPsk<'_>, config: &ServerConfig) -> Option<KnownPsk> {
@@ -222,5 +229,5 @@ fn external(index: u16, psk: &OfferedPsk<'_>, config: &ServerConfig) -> Option<K
         }
     };
     let peer = PeerIdentity::Psk(identity.to_vec());
-    Some(KnownPsk { index, key, hash, origin, peer, early: None, binder: psk.binder.to_vec() })
+    Some(KnownPsk { index, key, hash, origin, peer, began: None, early: None, binder: psk.binder.to_vec() })
 }

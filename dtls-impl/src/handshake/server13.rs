@@ -128,11 +128,13 @@ pub(crate) fn examine(
         if retried.is_some() {
             return Err(PeerMisbehaved::BadRetry.into());
         }
-        if let Some(psk) = psk.as_ref().filter(|_| group_missing.is_none())
-            && let Some(max) = psk.early_data_max(suite, config)
+        // A HelloRetryRequest ends early data, whatever it is for.
+        let policy = config.early_data.as_ref().filter(|policy| !cookie_missing || policy.without_cookie);
+        if let (Some(psk), Some(policy), None) = (&psk, policy, group_missing)
+            && let Some(max) = psk.early_data_max(suite, policy)
         {
             check_binder(psk)?;
-            early_data = psk.claim(config, now).then_some(max);
+            early_data = psk.claim(policy, config.common.date_millis(now)).then_some(max);
         }
     }
     if (cookie_missing && early_data.is_none()) || group_missing.is_some() {
@@ -302,7 +304,8 @@ pub(crate) fn accept(offer: Offer, cx: &mut Cx<'_>) -> Result<WaitFinished, Erro
     cx.link.inbound.read.install(EPOCH_HANDSHAKE, keying.opener(&secrets.client)?);
 
     flight.epoch(EPOCH_HANDSHAKE);
-    let early_data = early_data.map(|_| Extension::early_data());
+    let accepts_early = early_data.is_some();
+    let early_data = accepts_early.then(Extension::early_data);
     let encrypted = EncryptedExtensions { extensions: Extensions(early_data.into_iter().collect()) };
     flight.message(HandshakeType::ENCRYPTED_EXTENSIONS, body_of(|w| encrypted.emit(w)));
     if let (ServerCredentials::Certificate(certified), None) = (&cx.config.credentials, &psk) {
@@ -333,8 +336,9 @@ pub(crate) fn accept(offer: Offer, cx: &mut Cx<'_>) -> Result<WaitFinished, Erro
     cx.link.install_write(EPOCH_APPLICATION, keying.sealer(&application.server)?);
     let opener = keying.opener(&application.client)?;
     let resumed = psk.as_ref().is_some_and(|psk| psk.origin == PskOrigin::Resumption);
+    let began = psk.as_ref().and_then(|psk| psk.began).unwrap_or(common.date_millis(cx.link.now));
     let identity = psk.map_or(PeerIdentity::Anonymous, |psk| psk.peer);
-    let later = Later { schedule, transcript, resumed, identity, peer_resumes };
+    let later = Later { schedule, transcript, resumed, early_data: accepts_early, began, identity, peer_resumes };
     Ok(WaitFinished { keying, client: secrets.client, to_finished, opener, application, exporter, later })
 }
 
@@ -362,6 +366,9 @@ struct Later {
     schedule: KeySchedule<Traffic>,
     transcript: Transcript,
     resumed: bool,
+    early_data: bool,
+    /// When the session began with a full handshake, in milliseconds since 1970.
+    began: u64,
     /// Who the client has shown to be.
     identity: PeerIdentity,
     /// Whether the client could use a ticket of ours.
@@ -381,11 +388,22 @@ impl WaitFinished {
         cx.link.inbound.read.install(EPOCH_APPLICATION, opener);
         cx.link.inbound.enter(EPOCH_APPLICATION);
         later.transcript.add_received(message);
-        let Later { schedule, transcript, resumed, identity, peer_resumes } = later;
+        let Later { schedule, transcript, resumed, early_data, began, identity, peer_resumes } = later;
         let resumption = schedule.into_resumption(&transcript.hash());
         let (own, peer, server_name) = (application.server, application.client, None);
-        let session =
-            Session13 { keying, exporter, own, peer, resumption, server_name, resumed, identity, peer_resumes };
+        let session = Session13 {
+            keying,
+            exporter,
+            own,
+            peer,
+            resumption,
+            server_name,
+            resumed,
+            early_data,
+            began,
+            identity,
+            peer_resumes,
+        };
         Ok(Step::Established(Box::new(session)))
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustls_pki_types::ServerName;
 
 use super::push_hex;
-use super::ticket::{self, Ticket13};
+use super::ticket::{self, TICKET_LEN_MAX, Ticket13};
 use crate::config::Tickets;
 use crate::crypto::hkdf::Hkdf;
 use crate::crypto::schedule13::{Exporter, Resumption, TrafficSecret};
@@ -93,6 +93,10 @@ pub(crate) struct Session13 {
     pub(crate) server_name: Option<ServerName<'static>>,
     /// Whether an earlier session was resumed.
     pub(crate) resumed: bool,
+    /// Whether early data was accepted.
+    pub(crate) early_data: bool,
+    /// When it began with a full handshake, in milliseconds since 1970: what a server writes into tickets.
+    pub(crate) began: u64,
     /// Who the peer has shown to be.
     pub(crate) identity: PeerIdentity,
     /// Whether the peer, a client, could resume this one.
@@ -110,6 +114,7 @@ impl Session13 {
             version: ProtocolVersion::DTLS1_3,
             suite: self.keying.suite.code,
             resumed: self.resumed,
+            early_data: self.early_data,
             peer: self.identity.clone(),
         }
     }
@@ -146,7 +151,8 @@ impl Session13 {
         Ok(ClientSession { server_name: self.server_name.clone(), kind })
     }
 
-    /// A server's NewSessionTicket, issued at a date in milliseconds since 1970.
+    /// A server's NewSessionTicket, issued at a date in milliseconds since 1970. None if the session is over, or the
+    /// ticket too long for its use.
     pub(crate) fn new_ticket(
         &self,
         nonce: u8,
@@ -154,19 +160,23 @@ impl Session13 {
         early_data_max: u32,
         issued: u64,
         entropy: &mut Entropy,
-    ) -> Result<Vec<u8>, CryptoError> {
-        let (nonce, lifetime) = ([nonce], tickets.lifetime_secs());
+    ) -> Result<Option<Vec<u8>>, CryptoError> {
+        let Some(lifetime) = tickets.lifetime_secs(self.began, issued) else { return Ok(None) };
+        let nonce = [nonce];
         let age_add = u32::from_be_bytes(entropy.array());
         let (suite, psk) = (self.keying.suite.code, self.resumption.psk(&nonce)?);
-        let client = self.identity.clone();
-        let content = Ticket13 { suite, issued, lifetime, age_add, early_data_max, psk, client }.to_content();
+        let (began, client) = (self.began, self.identity.clone());
+        let content = Ticket13 { suite, began, issued, lifetime, age_add, early_data_max, psk, client }.to_content();
         let ticket = ticket::seal(&tickets.keys, &*self.keying.provider, entropy, content.expose())?;
+        if ticket.len() > TICKET_LEN_MAX {
+            return Ok(None);
+        }
         let mut extensions = Extensions::default();
         if early_data_max != 0 {
             extensions.0.push(Extension::early_data_max(early_data_max));
         }
         let message = NewSessionTicket { lifetime, age_add, nonce: &nonce, ticket: &ticket, extensions };
-        Ok(body_of(|w| message.emit(w)))
+        Ok(Some(body_of(|w| message.emit(w))))
     }
 
     /// Keying material for the application (RFC 8446 §7.5).

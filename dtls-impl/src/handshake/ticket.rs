@@ -9,6 +9,10 @@ use crate::entropy::Entropy;
 use crate::negotiated::PeerIdentity;
 use crate::wire::{CipherSuite, ParseError, Reader, Writer, body_of};
 
+/// Longest ticket: with it, a ClientHello still takes only a few datagrams. A client with a longer certificate chain gets
+/// none.
+pub(crate) const TICKET_LEN_MAX: usize = 8192;
+
 const AEAD: AeadAlgorithm = AeadAlgorithm::Aes256Gcm;
 const NONCE_LEN: usize = 12;
 
@@ -47,6 +51,8 @@ pub(crate) fn open(keys: &TicketKeys, provider: &dyn CryptoProvider, ticket: &[u
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ticket13 {
     pub(crate) suite: CipherSuite,
+    /// When the session began with a full handshake, in milliseconds since 1970.
+    pub(crate) began: u64,
     /// Milliseconds since 1970.
     pub(crate) issued: u64,
     /// Seconds.
@@ -64,6 +70,7 @@ impl Ticket13 {
         Secret::new(body_of(|w: &mut Writer| {
             w.u8(VERSION_13);
             w.u16(self.suite.0);
+            w.bytes(&self.began.to_be_bytes());
             w.bytes(&self.issued.to_be_bytes());
             w.bytes(&self.lifetime.to_be_bytes());
             w.bytes(&self.age_add.to_be_bytes());
@@ -80,6 +87,7 @@ impl Ticket13 {
             }
             Ok(Self {
                 suite: CipherSuite(r.u16()?),
+                began: u64::from_be_bytes(r.array()?),
                 issued: u64::from_be_bytes(r.array()?),
                 lifetime: u32::from_be_bytes(r.array()?),
                 age_add: u32::from_be_bytes(r.array()?),
@@ -116,6 +124,7 @@ mod tests {
         let suite = CipherSuite::TLS_AES_128_GCM_SHA256;
         Ticket13 {
             suite,
+            began: 500_000,
             issued: 1_000_000,
             lifetime: 60,
             age_add: 7,

@@ -196,5 +196,6 @@ fn tickets(
     let early_data_max = config.early_data.as_ref().map_or(0, |early| early.max_size);
     let ticket = |nonce| session.new_ticket(nonce, tickets, early_data_max, issued, entropy);
     let bodies: Result<Vec<_>, _> = (0..tickets.count).map(ticket).collect();
-    Ok(bodies.map_err(Error::Crypto)?.into_iter().map(|body| (HandshakeType::NEW_SESSION_TICKET, body)).collect())
+    let bodies = bodies.map_err(Error::Crypto)?.into_iter().flatten();
+    Ok(bodies.map(|body| (HandshakeType::NEW_SESSION_TICKET, body)).collect())
 }
