@@ -1,0 +1,105 @@
+//! Connects to a DTLS server, says what was agreed on, sends each line of the standard input, prints what comes back.
+
+mod options;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dtls_impl::ClientConfig;
+use dtls_impl::config::{ClientCredentials, Psk};
+use dtls_impl::pki::ServerVerifier;
+use dtls_impl::tokio::{Error, ResumeOptions, Stream};
+use tokio::io::{AsyncBufReadExt, BufReader, stdin};
+
+use self::options::{Arguments, fail};
+
+const USAGE: &str = "\
+usage: client [OPTION]... ADDRESS:PORT
+  --psk HEX            pre-shared key
+  --psk-identity NAME  its identity (Client_identity)
+  --ca FILE            certificates to trust, PEM
+  --server-name NAME   name in the server's certificate
+  --dtls VERSION       1.2, 1.3 or both (both)
+  --suites A:B         cipher suites, by their registered names
+  --mtu BYTES          largest datagram (1200)
+  --timer MS           first retransmission timeout (1000)
+  --resume             connects a second time, resuming the session of the first
+  --message TEXT       sends this instead of the standard input, waits for an answer, and ends";
+
+#[tokio::main]
+async fn main() {
+    let mut arguments = Arguments::new(USAGE);
+    let psk = options::psk(&mut arguments);
+    let credentials = match (psk, arguments.value("--ca")) {
+        (Some((identity, key)), None) => ClientCredentials::Psk(Psk { identity, key }),
+        (None, Some(path)) => {
+            let verifier = ServerVerifier::new(options::certificates(&path));
+            let verifier = verifier.unwrap_or_else(|error| fail(format_args!("{path}: {error}")));
+            ClientCredentials::Certificate { verifier: Arc::new(verifier) }
+        }
+        _ => fail("either --psk or --ca is needed"),
+    };
+    let mut config = ClientConfig::new(options::provider(), credentials);
+    options::common(&mut arguments, &mut config.common);
+    let (resume, message) = (arguments.flag("--resume"), arguments.value("--message"));
+    let server_name = arguments.value("--server-name");
+    let address = arguments.address();
+    if let Err(error) = run(&address, Arc::new(config), server_name.as_deref(), resume, message).await {
+        eprintln!("error: {error}");
+        std::process::exit(1);
+    }
+}
+
+async fn run(
+    address: &str,
+    config: Arc<ClientConfig>,
+    server_name: Option<&str>,
+    resume: bool,
+    message: Option<String>,
+) -> Result<(), Error> {
+    let mut stream = Stream::connect(address, Arc::clone(&config), server_name).await?;
+    println!("{:?}", stream.negotiated());
+    if resume {
+        let session = session(&mut stream).await?;
+        stream.close().await?;
+        stream = Stream::resume(address, config, server_name, ResumeOptions { session }).await?;
+        println!("{:?}", stream.negotiated());
+    }
+    if let Some(message) = message {
+        stream.send(format!("{message}\n").as_bytes()).await?;
+        if let Some(data) = stream.recv().await? {
+            print!("{}", String::from_utf8_lossy(&data));
+        }
+        return stream.close().await;
+    }
+    let mut lines = BufReader::new(stdin()).lines();
+    loop {
+        tokio::select! {
+            line = lines.next_line() => match line? {
+                Some(line) => stream.send(format!("{line}\n").as_bytes()).await?,
+                None => return stream.close().await,
+            },
+            data = stream.recv() => match data? {
+                Some(data) => print!("{}", String::from_utf8_lossy(&data)),
+                None => return Ok(()),
+            },
+        }
+    }
+}
+
+/// The session that the server gave; tickets of DTLS 1.3 come after the handshake.
+async fn session(stream: &mut Stream) -> Result<dtls_impl::ClientSession, Error> {
+    let wait = async {
+        while stream.session().is_none() && stream.recv().await?.is_some() {}
+        Ok::<(), Error>(())
+    };
+    match tokio::time::timeout(Duration::from_secs(2), wait).await {
+        Ok(result) => result?,
+        // A session that came with the handshake is there already.
+        Err(_) => {}
+    }
+    stream.session().cloned().ok_or_else(|| {
+        eprintln!("error: the server gave no session to resume");
+        Error::Closed
+    })
+}
