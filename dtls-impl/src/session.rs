@@ -46,6 +46,13 @@ impl ClientSession {
             Kind::V13(ticket) => ticket.is_fresh(unix_time.saturating_mul(1000)),
         }
     }
+
+    /// Bytes of early data that its server would take at most (RFC 8446 §4.6.1). Zero if it takes none.
+    pub const fn early_data_max(&self) -> u32 {
+        match &self.kind {
+            Kind::V13(ticket) => ticket.early_data_max,
+        }
+    }
 }
 
 impl Ticket {

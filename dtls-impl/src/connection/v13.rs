@@ -44,6 +44,8 @@ pub(crate) struct Connection13 {
     link: Link13,
     entropy: Entropy,
     late: LateFlights,
+    /// Until when a server takes early data that comes after what followed it.
+    early_data_until: Option<Instant>,
     /// Until when a server can read a last flight that comes again, to acknowledge it again (RFC 9147 §5.8.1).
     handshake_keys_until: Option<Instant>,
 }
@@ -97,7 +99,15 @@ impl Connection13 {
     }
 
     fn new(role: Role, state: State, link: Link13, entropy: Entropy) -> Self {
-        Self { role, state, link, entropy, late: LateFlights::default(), handshake_keys_until: None }
+        Self {
+            role,
+            state,
+            link,
+            entropy,
+            late: LateFlights::default(),
+            early_data_until: None,
+            handshake_keys_until: None,
+        }
     }
 
     /// The same client as one of DTLS 1.2, if it offered that and the server may be of that version. Its randomness goes
@@ -121,6 +131,10 @@ impl Connection13 {
         if self.handshake_keys_until.is_some_and(|until| until <= now) {
             self.handshake_keys_until = None;
             self.link.inbound.forget_handshake_keys();
+        }
+        if self.early_data_until.is_some_and(|until| until <= now) {
+            self.early_data_until = None;
+            self.link.end_early_data();
         }
         let waited = matches!(self.state, State::Server(_));
         self.on_records(datagram);
@@ -496,8 +510,10 @@ impl Connection13 {
     }
 
     fn on_established(&mut self, session: Box<Session13>) {
-        if matches!(self.role, Role::Server { .. }) {
+        if let Role::Server { config, .. } = &self.role {
             self.handshake_keys_until = Some(self.link.now + LAST_FLIGHT_KEPT);
+            // RFC 9147 §5.6: reordering does not last longer than the longest round trip.
+            self.early_data_until = Some(self.link.now + config.common.timers.initial);
         }
         let suite = session.suite().code;
         self.state = State::Established(session);

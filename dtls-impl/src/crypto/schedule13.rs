@@ -327,6 +327,33 @@ mod tests {
         assert_ne!(early.binder(PskOrigin::External, &hello), binder);
     }
 
+    /// RFC 8448 §4: a resumed handshake with early data.
+    #[test]
+    fn the_secrets_of_a_resumed_handshake_are_those_of_rfc_8448() {
+        let psk = hex("4ecd0eb6ec3b4d87f5d6028f922ca4c5851a277fd41311c9e62d2c9492e1c4f3");
+        let early = KeySchedule::new(tls(), Some(&psk));
+        assert_eq!(early.secret.expose(), hex("9b2188e9b2fc6d64d71dc329900e20bb41915000f678aa839cbb797cb7d8332c"));
+        let hello = digest("08ad0fa05d7c7233b1775ba2ff9f4c5b8b59276b7f227f13a976245f5d960913");
+        let secret = early.early_traffic_secret(&hello);
+        assert_eq!(secret.expose(), hex("3fbbe6a60deb66c30a32795aba0eff7eaa10105586e7be5c09678d63b6caab62"));
+        let keys = secret.keys(&tls(), AeadAlgorithm::Aes128Gcm);
+        assert_eq!(keys.key(), hex("920205a5b7bf2115e6fc5c2942834f54"));
+        assert_eq!(keys.iv(), hex("6d475f0993c8e564610db2b9"));
+
+        let shared = Secret::new(hex("f44194756ff9ec9d25180635d66ea6824c6ab3bf179977be37f723570e7ccb2e"));
+        let handshake = early.into_handshake(Some(&shared));
+        let expected = "005cb112fd8eb4ccc623bb88a07c64b3ede1605363fc7d0df8c7ce4ff0fb4ae6";
+        assert_eq!(handshake.secret.expose(), hex(expected));
+        let to_server_hello = digest("f736cb34fe25e701551bee6fd24c1cc7102a7daf9405cb15d97aafe16f757d03");
+        let secrets = handshake.traffic_secrets(&to_server_hello);
+        let expected = "2faac08f851d35fea3604fcb4de82dc62c9b164a70974d0462e27f1ab278700f";
+        assert_eq!(secrets.client.expose(), hex(expected));
+        let expected = "fe927ae271312e8bf0275b581c54eef020450dc4ecffaa05a1a35d27518e7803";
+        assert_eq!(secrets.server.expose(), hex(expected));
+        let traffic = handshake.into_traffic();
+        assert_eq!(traffic.secret.expose(), hex("e2d32d4ed66dd37897a0e80c84107503ce58bf8aad4cb55a5002d77ecb890ece"));
+    }
+
     #[test]
     fn each_key_update_gives_another_secret_and_both_sides_the_same() {
         let secret = handshake().traffic_secrets(&digest(TO_SERVER_HELLO)).client;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::common::{DATE, DELAY, Key, NAME, Pair, Path, Side, certificates, clean, cookies, psk, secs};
 use crate::dtls13::v13;
-use dtls_impl::config::{Cookies, EarlyData, ReplayGuard, TicketKeys, Tickets, Versions};
+use dtls_impl::config::{Cookies, EarlyData, PskMode, ReplayGuard, TicketKeys, Tickets, Versions};
 use dtls_impl::crypto::Group;
 use dtls_impl::error::Misuse;
 use dtls_impl::wire::CipherSuite;
@@ -206,6 +206,7 @@ fn both_ends_keep_to_the_size_of_the_ticket() {
     server.early_data.as_mut().unwrap().max_size = 10;
     let ends = (client, server);
     let session = session(&ends);
+    assert_eq!(session.early_data_max(), 10);
     let start =
         || Connection::resume(Arc::new(ends.0.clone()), Some(NAME), session.clone(), Seed([3; 32]), Instant::ZERO);
     let mut connection = start().unwrap();
@@ -248,4 +249,35 @@ fn early_data_is_off_unless_both_want_it() {
     let mut pair = resume(&on, session(&on), &[b"x"], clean());
     let now = pair.now;
     assert_eq!(pair.client.send_early(now, b"x"), no, "too late");
+}
+
+#[test]
+fn early_data_goes_with_a_pre_shared_key_alone() {
+    let mut ends = with_early_data(v13(psk()));
+    for common in [&mut ends.0.common, &mut ends.1.common] {
+        common.psk_modes = vec![PskMode::Ke];
+    }
+    let mut pair = resume(&ends, session(&ends), &[b"one"], clean());
+    assert_eq!((early_data(&pair).len(), accepted(&pair)), (1, Some(true)), "{}", pair.story());
+    pair.exchange_data();
+}
+
+/// RFC 9147 §5.6.
+#[test]
+fn early_data_that_is_late_is_dropped() {
+    let ends = with_early_data(v13(certificates(Key::P256, 0)));
+    // Its record is the client's second datagram.
+    let after = |late: Duration| -> Path {
+        Box::new(move |sent| if (sent.from, sent.nth) == (Side::Client, 1) { vec![late] } else { vec![DELAY] })
+    };
+    for (late, arrives) in [(3 * DELAY, true), (secs(2), false)] {
+        let ends = with_early_data(ends.clone());
+        let mut pair = resume(&ends, session(&ends), &[b"one"], after(late));
+        assert_eq!(early_data(&pair).len(), usize::from(arrives), "{late:?}\n{}", pair.story());
+        pair.exchange_data();
+    }
+    // What came later was there first: the ACK of the ticket.
+    let ends = with_early_data(ends);
+    let pair = resume(&ends, session(&ends), &[b"one"], after(10 * DELAY));
+    assert!(early_data(&pair).is_empty(), "{}", pair.story());
 }

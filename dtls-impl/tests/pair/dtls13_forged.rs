@@ -19,7 +19,7 @@ fn plain(content_type: ContentType, seq: u64, body: &[u8]) -> Vec<u8> {
     w.into_bytes()
 }
 
-fn message(seq: u64, message_type: HandshakeType, message_seq: u16, body: &[u8]) -> Vec<u8> {
+pub(crate) fn message(seq: u64, message_type: HandshakeType, message_seq: u16, body: &[u8]) -> Vec<u8> {
     let mut w = Writer::new();
     let header = HandshakeHeader::whole(message_type, message_seq, body.len() as u32);
     Fragment { header, body }.emit(&mut w);

@@ -3,15 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::common::{DELAY, Key, NAME, Pair, Path, Side, certificates, clean, psk, secs};
+use crate::common::{DATE, DELAY, Key, NAME, Pair, Path, Side, certificates, clean, psk, secs};
 use crate::dtls13::v13;
+use crate::dtls13_forged::message;
 use dtls_impl::config::{Cookies, PskMode, TicketKeys, Tickets};
 use dtls_impl::crypto::hkdf::Hkdf;
 use dtls_impl::crypto::schedule13::TrafficSecret;
 use dtls_impl::crypto::{AeadAlgorithm, HashAlgorithm, Secret, rustcrypto};
-use dtls_impl::error::{Misuse, PeerIncompatible};
+use dtls_impl::error::{Misuse, PeerIncompatible, PeerMisbehaved};
 use dtls_impl::record::protection13::Sealer;
-use dtls_impl::wire::{CipherSuite, ContentType, HandshakeHeader, HandshakeType, HeaderForm, RecordNumber};
+use dtls_impl::wire::{
+    CipherSuite, ClientHello, ContentType, Extension, ExtensionType, Fragments, HandshakeHeader, HandshakeType,
+    HeaderForm, OfferedPsk, RecordNumber, Records, ServerHello, Writer,
+};
 use dtls_impl::{ClientConfig, ClientSession, Connection, Error, Event, Instant, Seed, ServerConfig};
 
 type Ends = (ClientConfig, ServerConfig);
@@ -385,4 +389,140 @@ fn keys_of_one_direction_are_updated_as_often_as_wanted() {
         assert_eq!(pair.sent.len() - before, 1, "nothing but the ACK\n{}", pair.story());
         pair.exchange_data();
     }
+}
+
+/// RFC 8446 §4.6.1: nothing but a full handshake shows that certificates are still good.
+#[test]
+fn tickets_of_tickets_end_with_the_first_session() {
+    let (client, mut server) = with_tickets(v13(certificates(Key::P256, 0)));
+    server.tickets.as_mut().unwrap().session_lifetime = secs(4);
+    let mut ends = (client, server);
+    let mut session = first_session(&ends);
+    let mut generations = 0;
+    loop {
+        let pair = resume(&ends, session, clean());
+        assert!(resumed(&pair), "{}", pair.story());
+        generations += 1;
+        ends.0.common.unix_time += 1;
+        ends.1.common.unix_time += 1;
+        let Some(next) = sessions(&pair).pop() else { break };
+        assert!(!next.is_fresh(DATE + 5), "generation {generations}");
+        session = next;
+    }
+    assert_eq!(generations, 3, "part of a second counts as one");
+}
+
+/// The first hello of a pair, and the one after a HelloRetryRequest.
+fn hellos(pair: &Pair) -> [Vec<u8>; 2] {
+    let mut hellos = pair.sent_by(Side::Client).filter(|sent| sent.holds(HandshakeType::CLIENT_HELLO)).map(|sent| {
+        let record = Records::new(&sent.bytes).next().unwrap().unwrap();
+        Fragments::new(record.body).next().unwrap().unwrap().body.to_vec()
+    });
+    [hellos.next().unwrap(), hellos.next().unwrap()]
+}
+
+/// RFC 8446 §4.1.4, §4.2.11.1.
+#[test]
+fn after_a_retry_keys_of_another_hash_are_gone_and_ages_and_binders_are_new() {
+    let (mut client, mut server) = with_tickets(v13(psk()));
+    client.common.psk_import = Some(b"ward 7".to_vec());
+    server.common.psk_import = Some(b"ward 7".to_vec());
+    let ends = (client, server);
+    let pair = resume(&ends, first_session(&ends), clean());
+    assert!(resumed(&pair), "{}", pair.story());
+    let [first, second] = hellos(&pair);
+    let [first, second] = [&first, &second].map(|hello| ClientHello::parse(hello).unwrap());
+    let [first, second] = [&first, &second].map(|hello| hello.extensions.offered_psks().unwrap().unwrap());
+    let binders = |psks: &[OfferedPsk<'_>]| psks.iter().map(|psk| psk.binder.len()).collect::<Vec<_>>();
+    assert_eq!(binders(&first), [32, 32, 48], "the ticket, and the external key for each hash");
+    assert_eq!(binders(&second), [32, 32]);
+    let aged = second[0].obfuscated_ticket_age.wrapping_sub(first[0].obfuscated_ticket_age);
+    assert_eq!(aged, 20, "milliseconds");
+    assert_eq!(second[1].obfuscated_ticket_age, 0, "external keys have no age");
+    assert_ne!(first[0].binder, second[0].binder);
+}
+
+/// A hello of a client that resumes, to a server without cookies, changed on its way.
+fn changed_hello(edit: &dyn Fn(&mut ClientHello<'_>)) -> Option<Error> {
+    let ends = direct(with_tickets(v13(psk())));
+    let mut pair = Pair::new(ends.0, ends.1, Box::new(|_| vec![]));
+    let record = Records::new(&pair.sent[0].bytes).next().unwrap().unwrap();
+    let body = Fragments::new(record.body).next().unwrap().unwrap().body.to_vec();
+    let mut hello = ClientHello::parse(&body).unwrap();
+    edit(&mut hello);
+    let mut w = Writer::new();
+    hello.emit(&mut w);
+    pair.inject(Side::Server, &message(0, HandshakeType::CLIENT_HELLO, 0, &w.into_bytes()));
+    pair.failure(Side::Server).cloned()
+}
+
+/// RFC 8446 §4.2.9, §4.2.11.
+#[test]
+fn offers_of_keys_that_break_a_rule_end_the_handshake() {
+    assert_eq!(changed_hello(&|_| ()), None);
+    let misbehaved = |misbehaved| Some(Error::PeerMisbehaved(misbehaved));
+    let modes = changed_hello(&|hello| {
+        hello.extensions.0.retain(|extension| extension.extension_type != ExtensionType::PSK_KEY_EXCHANGE_MODES);
+    });
+    assert_eq!(modes, misbehaved(PeerMisbehaved::MissingExtension));
+    let not_last = changed_hello(&|hello| {
+        let last = hello.extensions.0.pop().unwrap();
+        hello.extensions.0.insert(0, last);
+    });
+    assert_eq!(not_last, misbehaved(PeerMisbehaved::BadPskChoice));
+    let binder = changed_hello(&|hello| {
+        let last = hello.extensions.0.last_mut().unwrap();
+        let mut data = last.data.to_vec();
+        *data.last_mut().unwrap() ^= 1;
+        last.data = data.into();
+    });
+    assert_eq!(binder, misbehaved(PeerMisbehaved::BadBinder));
+    let covered = changed_hello(&|hello| hello.start.random[0] ^= 1);
+    assert_eq!(covered, misbehaved(PeerMisbehaved::BadBinder));
+    let too_many = changed_hello(&|hello| {
+        let known = hello.extensions.offered_psks().unwrap().unwrap().pop().unwrap();
+        let unknown = OfferedPsk { identity: b"nobody", obfuscated_ticket_age: 0, binder: &[0; 32] };
+        let offered = [vec![unknown; 8], vec![known]].concat();
+        let offered = Extension::offered_psks(&offered).data.into_owned();
+        hello.extensions.0.last_mut().unwrap().data = offered.into();
+    });
+    assert_eq!(too_many, Some(Error::PeerIncompatible(PeerIncompatible::UnknownPskIdentity)), "beyond the eighth");
+}
+
+/// A ServerHello to a client that offers an external key, changed on its way.
+fn changed_server_hello(edit: &dyn Fn(&mut ServerHello<'_>)) -> Option<Error> {
+    let ends = direct(v13(psk()));
+    let path: Path = Box::new(|sent| if sent.from == Side::Server { vec![] } else { vec![DELAY] });
+    let mut pair = Pair::new(ends.0, ends.1, path);
+    pair.run(DELAY);
+    let datagram = pair.sent_by(Side::Server).next().unwrap().bytes.clone();
+    let record = Records::new(&datagram).next().unwrap().unwrap();
+    let mut hello = ServerHello::parse(Fragments::new(record.body).next().unwrap().unwrap().body).unwrap();
+    edit(&mut hello);
+    let mut w = Writer::new();
+    hello.emit(&mut w);
+    pair.inject(Side::Client, &message(0, HandshakeType::SERVER_HELLO, 0, &w.into_bytes()));
+    pair.failure(Side::Client).cloned()
+}
+
+/// RFC 8446 §4.2.11.
+#[test]
+fn choices_of_keys_that_break_a_rule_end_the_handshake() {
+    assert_eq!(changed_server_hello(&|_| ()), None);
+    let misbehaved = |misbehaved| Some(Error::PeerMisbehaved(misbehaved));
+    let replace = |hello: &mut ServerHello<'_>, gone, new: Option<Extension<'static>>| {
+        hello.extensions.0.retain(|extension| extension.extension_type != gone);
+        hello.extensions.0.extend(new);
+    };
+    let psk = ExtensionType::PRE_SHARED_KEY;
+    let beyond = changed_server_hello(&|hello| replace(hello, psk, Some(Extension::selected_psk(1))));
+    assert_eq!(beyond, misbehaved(PeerMisbehaved::BadPskChoice));
+    let none = changed_server_hello(&|hello| replace(hello, psk, None));
+    assert_eq!(none, misbehaved(PeerMisbehaved::BadPskChoice), "nothing would authenticate the server");
+    let no_share = changed_server_hello(&|hello| replace(hello, ExtensionType::KEY_SHARE, None));
+    assert_eq!(no_share, misbehaved(PeerMisbehaved::MissingExtension), "psk_ke was not offered");
+    let other_suite = changed_server_hello(&|hello| hello.cipher_suite = CipherSuite::TLS_AES_256_GCM_SHA384);
+    assert_eq!(other_suite, misbehaved(PeerMisbehaved::SuiteNotOffered), "of no hash that a key has");
+    let early = changed_server_hello(&|hello| hello.extensions.0.push(Extension::early_data()));
+    assert_eq!(early, misbehaved(PeerMisbehaved::UnsolicitedExtension));
 }
