@@ -57,10 +57,10 @@ impl fmt::Display for Role {
 pub trait Endpoint {
     /// A client sends its first flight; a server does nothing.
     fn start(&mut self, now: SimTime);
-    /// Takes one datagram from the peer.
-    fn handle_datagram(&mut self, now: SimTime, datagram: &[u8]);
+    /// Takes one datagram that came from this address: the peer's, or anybody's that [`owns`](Endpoint::owns) let in.
+    fn handle_datagram(&mut self, now: SimTime, from: SocketAddr, datagram: &[u8]);
     /// The next datagram to send, if any.
-    fn poll_transmit(&mut self, now: SimTime) -> Option<Vec<u8>>;
+    fn poll_transmit(&mut self, now: SimTime) -> Option<Transmit>;
     /// When [`handle_timeout`](Endpoint::handle_timeout) wants to be called next.
     fn poll_timeout(&mut self, now: SimTime) -> Option<SimTime>;
     /// Time has reached the deadline.
@@ -71,6 +71,65 @@ pub trait Endpoint {
     fn send(&mut self, now: SimTime, data: &[u8]);
     /// Ends the association with close_notify.
     fn close(&mut self, now: SimTime);
+    /// Whether a datagram from an unknown address shows a connection ID of this endpoint's.
+    fn owns(&self, _datagram: &[u8]) -> bool {
+        false
+    }
+    /// Client: sends application data as early data, right after the start.
+    fn send_early(&mut self, _now: SimTime, _data: &[u8]) -> Result<(), String> {
+        Err("sends no early data".to_owned())
+    }
+    /// Does what the application asks, or says why not.
+    fn ask(&mut self, _now: SimTime, ask: Ask) -> Result<(), String> {
+        Err(format!("cannot {ask}"))
+    }
+}
+
+/// What an application can ask of its endpoint besides sending and closing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// New keys for sending (RFC 8446 §4.6.3).
+    UpdateKeys {
+        /// Ask the peer to do the same.
+        request_peer: bool,
+    },
+    /// So many connection IDs of the peer's (RFC 9147 §9).
+    RequestConnectionIds(u8),
+    /// To give the peer so many more (RFC 9147 §9).
+    NewConnectionIds(u8),
+}
+
+impl fmt::Display for Ask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UpdateKeys { request_peer: false } => f.write_str("update keys"),
+            Self::UpdateKeys { request_peer: true } => f.write_str("update keys of both"),
+            Self::RequestConnectionIds(count) => write!(f, "ask for {count} connection IDs"),
+            Self::NewConnectionIds(count) => write!(f, "give {count} connection IDs"),
+        }
+    }
+}
+
+/// A datagram to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    /// Where to; `None` is the peer's address as it is known.
+    pub to: Option<SocketAddr>,
+    /// The UDP payload.
+    pub bytes: Vec<u8>,
+}
+
+impl From<Vec<u8>> for Transmit {
+    /// To the peer.
+    fn from(bytes: Vec<u8>) -> Self {
+        Self { to: None, bytes }
+    }
+}
+
+/// A server that is waiting: it makes an endpoint for each client, and they share what servers share.
+pub trait Listener {
+    /// The endpoint for a client at this address.
+    fn accept(&mut self, now: SimTime, peer: SocketAddr) -> Result<Box<dyn Endpoint>, String>;
 }
 
 /// What an endpoint reports, as the trace keeps it.
@@ -203,6 +262,79 @@ pub struct EndpointConfig {
     pub give_up: Option<Duration>,
     /// Date at the start of the run, seconds since 1970.
     pub unix_time: u64,
+    /// What it is to be capable of beyond a handshake.
+    pub features: Features,
+}
+
+/// What an endpoint is to be capable of beyond a full handshake between two that share their credentials. Nothing of it
+/// by default. A stack has what is asked for, or is unsupported.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Features {
+    /// Server: gives clients what they can resume by. Client: resumes.
+    pub resumption: Option<Resumption>,
+    /// What goes with pre-shared keys and tickets in DTLS 1.3, in order of preference; empty leaves it to the stack.
+    pub psk_modes: Vec<PskMode>,
+    /// Imports the pre-shared key for this context (RFC 9258).
+    pub psk_import: Option<String>,
+    /// Server: takes early data. Client: sends some.
+    pub early_data: Option<EarlyData>,
+}
+
+impl Features {
+    /// What is asked for, in words that follow "has no".
+    pub fn asked(&self) -> Vec<&'static str> {
+        let Self { resumption, psk_modes, psk_import, early_data } = self;
+        let asked = [
+            (resumption.is_some(), "session resumption"),
+            (!psk_modes.is_empty(), "choice of PSK modes"),
+            (psk_import.is_some(), "import of external PSKs"),
+            (early_data.is_some(), "early data"),
+        ];
+        asked.into_iter().filter_map(|(is_asked, name)| is_asked.then_some(name)).collect()
+    }
+}
+
+/// How sessions are resumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resumption {
+    /// By what.
+    pub by: ResumeBy,
+    /// How many tickets a client of DTLS 1.3 gets after each handshake; `None` leaves it to the stack.
+    pub count: Option<u8>,
+    /// How long a session can be resumed; `None` leaves it to the stack.
+    pub lifetime: Option<Duration>,
+}
+
+/// What a client resumes by.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum ResumeBy {
+    /// A ticket (RFC 5077, RFC 8446 §4.6.1): the client keeps the state.
+    #[default]
+    Tickets,
+    /// A session ID (RFC 5246 §7.3): the server does.
+    SessionIds,
+}
+
+/// What is added to a pre-shared key in DTLS 1.3 (RFC 8446 §4.2.9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PskMode {
+    /// An ephemeral key exchange.
+    PskDheKe,
+    /// Nothing.
+    PskKe,
+}
+
+/// Early data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EarlyData {
+    /// Most bytes that the server takes.
+    pub max: u32,
+    /// How far a ticket's age may be off; `None` leaves it to the stack.
+    pub window: Option<Duration>,
 }
 
 /// How the ends authenticate.

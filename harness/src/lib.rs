@@ -10,14 +10,16 @@ pub mod pki;
 
 pub mod endpoint;
 
+pub mod trace;
+
+pub mod addresses;
+
 pub mod stack;
 
 pub mod dissect;
 
 pub mod scenario;
 pub use scenario::profile;
-
-pub mod trace;
 
 pub mod sim;
 

@@ -1,19 +1,16 @@
 //! One run before it flies: a scenario, two stacks and a seed, and the endpoints they ask for.
 //!
-//! The addresses of every run are constants here; its credentials and its date are in [`crate::pki`].
+//! The addresses of every run are constants of [`crate::addresses`]; its credentials and its date are in [`crate::pki`].
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use crate::endpoint::{Credentials, EndpointConfig, Role};
+use crate::addresses::OUTSIDE;
+pub use crate::addresses::{CLIENT, SERVER};
+use crate::endpoint::{Credentials, EarlyData, EndpointConfig, Features, Role};
 use crate::pki::{self, ChainShape};
 use crate::scenario::{CredentialsSpec, Scenario};
 use crate::stack::{Determinism, Stack};
 
-/// Address of the client, from TEST-NET-1 (RFC 5737 §3).
-pub const CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 50_000);
-/// Address of the server, from TEST-NET-2 (RFC 5737 §3).
-pub const SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1)), 4433);
 /// A run, not yet flown.
 #[derive(Clone)]
 pub struct Plan {
@@ -44,7 +41,7 @@ impl Plan {
         };
         let (local, peer) = match role {
             Role::Client => (CLIENT, SERVER),
-            Role::Server => (SERVER, CLIENT),
+            Role::Server => (SERVER, if self.scenario.network.nat.is_some() { OUTSIDE } else { CLIENT }),
         };
         let credentials = match &self.scenario.credentials {
             CredentialsSpec::Psk { ecdhe } => {
@@ -71,7 +68,23 @@ impl Plan {
             timer_max: spec.timer_max,
             give_up: spec.give_up,
             unix_time: pki::RUN_DATE,
+            features: self.features(role, &spec.features),
         }
+    }
+
+    /// What a file says of the role, and for a client what its visits need.
+    fn features(&self, role: Role, given: &Features) -> Features {
+        let mut features = given.clone();
+        if role == Role::Client {
+            let (server, visits) = (&self.scenario.server.features, &self.scenario.visits);
+            if visits.iter().any(|visit| visit.resume) {
+                features.resumption = server.resumption;
+            }
+            if visits.iter().any(|visit| visit.early_data.is_some()) {
+                features.early_data = server.early_data.or(Some(EarlyData { max: 0, window: None }));
+            }
+        }
+        features
     }
 
     /// The first role whose stack cannot be what the scenario asks, and why. Builds nothing.

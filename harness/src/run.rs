@@ -1,13 +1,14 @@
 //! From a plan to a verdict, and from many plans to many verdicts on all cores. The only place where a run is put
 //! together from stacks, simulation, observer and judge.
 
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use miette::{Report, miette};
 use rayon::prelude::*;
 
-use crate::endpoint::{Endpoint, Role};
+use crate::endpoint::{Endpoint, EndpointConfig, Listener, Role, Session};
 use crate::judge::{self, Failure};
 use crate::observe::{self, ImpairmentCounts, Observation};
 use crate::output::capture::{self, Addresses, Source, View};
@@ -21,7 +22,7 @@ use crate::scenario::findings::Finding;
 use crate::sim::{self, Budget, Setup};
 use crate::stack::{Determinism, Stack};
 use crate::time::SimTime;
-use crate::trace::Trace;
+use crate::trace::{Trace, Visit};
 
 /// Every scenario with every client and server, and with each of its seeds or of those given; in this order.
 pub fn plans(
@@ -149,19 +150,24 @@ pub fn fly(plan: &Plan, findings: &[Finding]) -> Flight {
         let reason = format!("{} as the {role}: {reason}", plan.stack(role).name());
         return landed(Verdict::Unsupported, Some(reason));
     }
-    let (client, server) = match (build(plan, Role::Client), build(plan, Role::Server)) {
-        (Ok(client), Ok(server)) => (client, server),
-        (Err(reason), _) | (_, Err(reason)) => return landed(Verdict::Error, Some(reason)),
+    let mut hosts = match PlannedHosts::new(plan) {
+        Ok(hosts) => hosts,
+        Err(reason) => return landed(Verdict::Error, Some(reason)),
+    };
+    let (client, server) = match hosts.first() {
+        Ok(first) => first,
+        Err(reason) => return landed(Verdict::Error, Some(reason)),
     };
     let scenario = &plan.scenario;
     let trace = sim::run(Setup {
         network: &scenario.network,
         faults: &scenario.faults,
-        workload: scenario.workload(),
+        visits: &scenario.visits,
         duration: scenario.duration,
         seed: plan.seed,
         client,
         server,
+        hosts: &mut hosts,
         budget: Budget::default(),
     });
     let observation = observe::observe(&trace);
@@ -170,14 +176,49 @@ pub fn fly(plan: &Plan, findings: &[Finding]) -> Flight {
     Flight { plan: plan.clone(), record: Some(Record { trace, observation }), failures, verdict, reason }
 }
 
-/// An endpoint of a plan. A stack that panics here is as broken as one that refuses.
-fn build(plan: &Plan, role: Role) -> Result<Box<dyn Endpoint>, String> {
-    let stack = plan.stack(role);
-    let config = plan.endpoint_config(role);
-    let entropy = sim::entropy(plan.seed, role);
-    let built = catch_unwind(AssertUnwindSafe(|| stack.build(&config, entropy)))
-        .unwrap_or_else(|_| Err("it panicked when it was built".to_owned()));
-    built.map_err(|reason| format!("{} as the {role}: {reason}", stack.name()))
+/// The two hosts of a plan: they make its endpoints.
+struct PlannedHosts<'a> {
+    plan: &'a Plan,
+    client: EndpointConfig,
+    server: EndpointConfig,
+    listener: Box<dyn Listener>,
+}
+
+impl<'a> PlannedHosts<'a> {
+    fn new(plan: &'a Plan) -> Result<Self, String> {
+        let [client, server] = Role::BOTH.map(|role| plan.endpoint_config(role));
+        let entropy = sim::entropy(plan.seed, Role::Server, Visit::FIRST);
+        let listener = guarded(plan, Role::Server, || plan.server.listen(&server, entropy))?;
+        Ok(Self { plan, client, server, listener })
+    }
+
+    /// The endpoints of the first visit.
+    fn first(&mut self) -> Result<(Box<dyn Endpoint>, Box<dyn Endpoint>), String> {
+        let plan = self.plan;
+        let local = self.client.local;
+        let client =
+            guarded(plan, Role::Client, || sim::Hosts::client(self, SimTime::ZERO, Visit::FIRST, local, None))?;
+        let peer = self.server.peer;
+        Ok((client, guarded(plan, Role::Server, || self.listener.accept(SimTime::ZERO, peer))?))
+    }
+}
+
+impl sim::Hosts for PlannedHosts<'_> {
+    fn client(&mut self, now: SimTime, visit: Visit, local: SocketAddr, session: Option<&Session>) -> sim::Made {
+        let entropy = sim::entropy(self.plan.seed, Role::Client, visit);
+        let config = EndpointConfig { local, ..self.client.clone() };
+        self.plan.client.client(&config, session, now, entropy)
+    }
+
+    fn server(&mut self, now: SimTime, peer: SocketAddr) -> sim::Made {
+        self.listener.accept(now, peer)
+    }
+}
+
+/// Has a stack make something. One that panics here is as broken as one that refuses.
+fn guarded<T>(plan: &Plan, role: Role, make: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    let made = catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|_| Err("it panicked when it was built".to_owned()));
+    made.map_err(|reason| format!("{} as the {role}: {reason}", plan.stack(role).name()))
 }
 
 fn verdict(plan: &Plan, failures: &[Failure], findings: &[Finding]) -> (Verdict, Option<String>) {

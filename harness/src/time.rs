@@ -29,6 +29,16 @@ impl SimTime {
         Duration::from_nanos(self.0)
     }
 
+    /// The point so much earlier, the start of the run at the earliest.
+    pub const fn earlier_by(self, span: Duration) -> Self {
+        Self::ZERO.later_by(self.since_start().saturating_sub(span))
+    }
+
+    const fn later_by(self, span: Duration) -> Self {
+        let nanos = span.as_nanos();
+        Self(self.0.saturating_add(if nanos > u64::MAX as u128 { u64::MAX } else { nanos as u64 }))
+    }
+
     /// Time from `earlier` to here, zero if `earlier` is later.
     pub const fn saturating_since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
@@ -40,7 +50,7 @@ impl Add<Duration> for SimTime {
 
     /// Saturates at the end of time (584 years).
     fn add(self, after: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(after.as_nanos()).unwrap_or(u64::MAX)))
+        self.later_by(after)
     }
 }
 

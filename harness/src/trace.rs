@@ -6,7 +6,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::endpoint::{EndpointEvent, Role};
+use crate::endpoint::{Ask, EndpointEvent, Role};
 use crate::time::SimTime;
 
 mod difference;
@@ -251,17 +251,8 @@ pub enum What {
     AppClose(Role),
     /// The workload had the client send this as early data, with its ClientHello.
     AppSendEarly(Vec<u8>),
-    /// The workload had an endpoint take new sending keys, and maybe ask for the peer's.
-    AppUpdateKeys {
-        /// Which end.
-        by: Role,
-        /// Whether the peer was asked to do the same.
-        request_peer: bool,
-    },
-    /// The workload had an endpoint ask its peer for this many connection IDs.
-    AppRequestConnectionIds(Role, u8),
-    /// The workload had an endpoint give its peer this many connection IDs.
-    AppNewConnectionIds(Role, u8),
+    /// The workload asked something else of an endpoint.
+    AppAsk(Role, Ask),
     /// The run ended. Always the last event.
     End(End),
 }

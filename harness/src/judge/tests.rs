@@ -48,6 +48,7 @@ fn scenario() -> Scenario {
             up: pipe.clone(),
             down: pipe,
             half_duplex: false,
+            nat: None,
             bystanders: Vec::new(),
         },
         faults: Vec::new(),

@@ -210,9 +210,7 @@ impl<'a> Observer<'a> {
             | What::Released { .. }
             | What::Timer(_)
             | What::AppClose(_)
-            | What::AppUpdateKeys { .. }
-            | What::AppRequestConnectionIds(..)
-            | What::AppNewConnectionIds(..)
+            | What::AppAsk(..)
             | What::Refused { .. }
             | What::Rebound(_)
             | What::End(_) => {}

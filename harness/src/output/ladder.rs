@@ -95,14 +95,7 @@ impl<'a> Ladder<'a> {
             What::AppSendEarly(data) => {
                 self.beside(event.at, Role::Client, &format!("send {} B early", data.len()));
             }
-            What::AppUpdateKeys { by, request_peer: false } => self.beside(event.at, *by, "update keys"),
-            What::AppUpdateKeys { by, request_peer: true } => self.beside(event.at, *by, "update keys of both"),
-            What::AppRequestConnectionIds(role, count) => {
-                self.beside(event.at, *role, &format!("ask for {count} connection IDs"));
-            }
-            What::AppNewConnectionIds(role, count) => {
-                self.beside(event.at, *role, &format!("give {count} connection IDs"));
-            }
+            What::AppAsk(role, ask) => self.beside(event.at, *role, &ask.to_string()),
             What::Refused { id, why, .. } => self.beside(event.at, Role::Client, &format!("#{} is lost: {why}", id.0)),
             What::Rebound(outside) => self.beside(event.at, Role::Client, &format!("NAT: now at {outside}")),
             What::End(end) => {

@@ -213,7 +213,103 @@ const BAD: &[(&str, &str)] = &[
         "faults: [blackhole: {start: 300 s, end: 301 s}]",
         "3:29 this black hole begins after the run: the run lasts 300s; see `duration`",
     ),
+    // Replays.
+    (
+        "faults: [replay: {flight: 1}]",
+        "3:10 it is not said when the copies arrive: say `after: 1 s`, or `ahead: 5 ms` for copies that overtake the original",
+    ),
+    ("faults: [replay: {flight: 1, after: 1 s, ahead: 1 ms}]", "3:49 `after` and `ahead` at once: keep one of them"),
+    (
+        "faults: [replay: {flight: 4, after: 1 s}]",
+        "3:10 these copies can reach nobody: a client takes nothing from other addresses than its server's; add `source: same`",
+    ),
+    (
+        "faults: [replay: {flight: 1, after: 1 s, copies: 17}]",
+        "3:50 17 copies are not possible: from 1 to 16 besides the original",
+    ),
+    (
+        "faults: [replay: {flight: 1, after: 1 s, source: strange}]",
+        "3:50 unknown word `strange`: did you mean `stranger`?",
+    ),
+    // The NAT.
+    (
+        "network: {nat: {lifetime: 0 s}}",
+        "3:27 this NAT forgets at once: write how long a mapping lasts without traffic, for example `lifetime: 30 s`",
+    ),
+    (
+        "network: {nat: {rebind-at: [2 s, 1 s]}}",
+        "3:34 these instants are not in order: write the earliest first, each once",
+    ),
+    ("network: {nat: {rebind-at: [1]}}", "3:29 \"1\" has no unit: write for example \"1 ms\""),
+    // Visits.
+    ("visits: 0", "3:9 0 visits are not possible: 1 to 1000"),
+    ("visits: []", "3:9 this is no list of visits: list 1 to 1000 visits, the plain ones as `{}`"),
+    ("visits: {resume: true}", "3:9 a set of keys does not fit here: write a number, or a list"),
+    (
+        "visits: [{resume: true}]",
+        "3:19 there is nothing to resume in the first visit: give the list a visit before it, from which it gets a session",
+    ),
+    ("visits: [{at: 1 s}]", "3:15 the first visit begins with the run: leave this out"),
+    ("visits: [{}, {at: 1 s, after: 1 s}]", "3:31 `at` and `after` at once: keep one of them"),
+    ("visits: [{}, {at: 300 s}]", "3:19 this visit begins after the run: the run lasts 300s; see `duration`"),
+    ("visits: [{same-address: true}]", "3:10 there is no address before the first visit: leave out `same-address`"),
+    (
+        "workload: {close: none}\nvisits: 2",
+        "4:9 nobody ends the visit before this one: say when it begins, for example `at: 10 s`, or who closes the one before",
+    ),
+    (
+        "visits: [{workload: {close: none}}, {}]",
+        "3:37 nobody ends the visit before this one: say when it begins, for example `at: 10 s`, or who closes the one before",
+    ),
+    ("visits: [{}, {resume: true, early-data: 9 B}]", "3:41 DTLS 1.2 has no early data: set `dtls: 1.3`"),
+    (
+        "dtls: 1.3\nvisits: [{}, {early-data: 9 B}]",
+        "4:27 nothing protects this early data: early data needs a session: add `resume: true`",
+    ),
+    (
+        "dtls: 1.3\nvisits: [{}, {resume: true, early-data: 0 B}]",
+        "4:41 a message cannot have 0 B: from 1 B to 16384 B, what one record holds (RFC 5246 §6.2.1)",
+    ),
+    ("faults: [drop: {visit: 2, flight: 1}]", "3:24 there is no such visit: the client comes once; see `visits`"),
+    ("visits: 2\nfaults: [drop: {visit: 3, flight: 1}]", "4:24 there is no such visit: visits are 1 to 2"),
+    // Features of the endpoints.
+    (
+        "endpoints: {client: {resumption: tickets}}",
+        "3:34 this is for servers: a client resumes, and sends early data, in a visit; see `visits`",
+    ),
+    (
+        "endpoints: {client: {early-data: 1 kB}}",
+        "3:34 this is for servers: a client resumes, and sends early data, in a visit; see `visits`",
+    ),
+    ("endpoints: {server: {resumption: ticket}}", "3:34 unknown word `ticket`: did you mean `tickets`?"),
+    (
+        "dtls: 1.3\nendpoints: {server: {resumption: session-ids}}",
+        "4:34 DTLS 1.3 does not resume by session ID: write `tickets`",
+    ),
+    ("endpoints: {server: {resumption: {count: 2}}}", "3:34 a client of DTLS 1.2 gets one ticket: leave out `count`"),
+    ("dtls: 1.3\nendpoints: {server: {resumption: {count: 9}}}", "4:42 no server gives 9 tickets: from 1 to 8"),
+    (
+        "endpoints: {both: {psk-modes: [psk-ke]}}",
+        "3:31 DTLS 1.2 has no PSK modes: in DTLS 1.2 it is a matter of the cipher suite: see `credentials: ecdhe-psk`",
+    ),
+    ("dtls: 1.3\nendpoints: {both: {psk-modes: []}}", "4:31 no mode is left: name `psk-dhe-ke`, `psk-ke`, or both"),
+    (
+        "dtls: 1.3\nendpoints: {both: {psk-import: x}}",
+        "4:32 there is no pre-shared key to import: it is for `dtls: 1.3` with `credentials: psk` or `ecdhe-psk`",
+    ),
+    ("endpoints: {server: {early-data: 1 kB}}", "3:34 DTLS 1.2 has no early data: set `dtls: 1.3`"),
+    ("dtls: 1.3\nendpoints: {server: {early-data: 1 kB}}", "4:34 early data needs a ticket: add `resumption: tickets`"),
+    (
+        "dtls: 1.3\nendpoints: {server: {resumption: tickets, early-data: 0 B}}",
+        "4:55 a server cannot take 0 B of early data: from 1 B to 1048576 B",
+    ),
     // The workload.
+    ("workload: {update-keys: {}}", "3:25 DTLS 1.2 has no messages for this: set `dtls: 1.3`"),
+    ("workload: {new-connection-ids: {}}", "3:32 DTLS 1.2 has no messages for this: set `dtls: 1.3`"),
+    (
+        "dtls: 1.3\nworkload: {request-connection-ids: {count: 0}}",
+        "4:44 one message cannot ask for or give so many: from 1 to 255",
+    ),
     (
         "workload: {size: 0 B}",
         "3:18 a message cannot have 0 B: from 1 B to 16384 B, what one record holds (RFC 5246 §6.2.1)",

@@ -161,7 +161,11 @@ impl Source<'_> {
             }
             Yaml::Eof { .. } => ("the file is empty".to_owned(), "begin with `windtunnel: 1`".to_owned()),
             Yaml::SerdeInvalidType { unexpected, expected, .. } => {
-                let found = if unexpected == "sequence" { "a list" } else { unexpected };
+                let found = match unexpected {
+                    "sequence" => "a list",
+                    "map" => "a set of keys",
+                    other => other,
+                };
                 (format!("{found} does not fit here"), format!("write {expected}"))
             }
             Yaml::Message { msg, .. } => match msg.split_once(HELP_MARK) {

@@ -80,7 +80,7 @@ impl Source<'_> {
             }
             ExpectStep::Sent(keys) => {
                 let keys = &keys.value;
-                Demand::Sent { select: self.selector(keys.picks(), facts.dtls)?, count: self.read(&keys.count)? }
+                Demand::Sent { select: self.selector(keys.picks(), facts)?, count: self.read(&keys.count)? }
             }
             ExpectStep::Alert(At { value: keys, .. }) => {
                 let description = &keys.description;

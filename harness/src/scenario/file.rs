@@ -7,12 +7,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::text::{
-    At, Bits, Bytes, Count, Either, Halves, Method, Number, Ordinals, Outcome, Seeds, Share, Text, Thousandths, Time,
-    Value,
+    At, Bits, Bytes, Count, Either, Halves, Method, Number, Ordinals, Outcome, ResumptionWord, Seeds, Several, Share,
+    Text, Thousandths, Time, Value,
 };
 use super::{Clock, Impairment, Order, Per};
 use crate::dissect::Message;
-use crate::endpoint::{Dtls, Group, Role};
+use crate::endpoint::{Dtls, Group, PskMode, ResumeBy, Role};
 use crate::pki::{IssuerKind, KeyKind};
 
 /// A scenario: one behaviour, its network, its faults, and what must come of it.
@@ -49,6 +49,9 @@ pub(super) struct File {
     /// What the applications do once established. Default: one message of 64 B, then the client closes.
     #[serde(default)]
     pub(super) workload: WorkloadKeys,
+    /// How often the client comes, each time with an association of its own: a number, or a list with what is special about
+    /// each. Demands and faults concern the last visit unless they name another. Default 1.
+    pub(super) visits: Option<At<Several<At<VisitKeys>>>>,
     /// Virtual time after which the run ends. Default 300 s.
     pub(super) duration: Option<Value<Time>>,
     /// What must come of it; at least one demand.
@@ -114,6 +117,38 @@ pub(super) struct EndpointKeys {
     pub(super) timer: Option<TimerKeys>,
     /// Time after which an unanswered flight ends the handshake.
     pub(super) give_up: Option<Value<Time>>,
+    /// Server: give clients what they can resume by, `tickets` or `session-ids`. Default: nothing.
+    pub(super) resumption: Option<At<Either<Text<ResumptionWord>, ResumptionKeys>>>,
+    /// What goes with pre-shared keys and tickets in DTLS 1.3, in order of preference.
+    pub(super) psk_modes: Option<At<Vec<PskMode>>>,
+    /// Import the pre-shared key into DTLS 1.3 for this context (RFC 9258); both ends must, or neither.
+    pub(super) psk_import: Option<At<String>>,
+    /// Server: take early data of DTLS 1.3, so many bytes of it. Default: refuse it.
+    pub(super) early_data: Option<At<Either<Text<Bytes>, EarlyDataKeys>>>,
+}
+
+/// Resumption with options.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "resumption")]
+pub(super) struct ResumptionKeys {
+    /// What clients resume by. Default `tickets`.
+    pub(super) by: Option<ResumeBy>,
+    /// Tickets that a client of DTLS 1.3 gets after each handshake.
+    pub(super) count: Option<Value<Number>>,
+    /// How long a session can be resumed.
+    pub(super) lifetime: Option<Value<Time>>,
+}
+
+/// Early data with options.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "early-data")]
+pub(super) struct EarlyDataKeys {
+    /// Most bytes that the server takes. Default 16384 B.
+    pub(super) max: Option<Value<Bytes>>,
+    /// How far the age of a ticket may be off (RFC 8446 §8.3).
+    pub(super) window: Option<Value<Time>>,
 }
 
 /// The retransmission timer.
@@ -192,6 +227,8 @@ link_struct! {
         up: Option<PipeKeys>,
         /// Server to client.
         down: Option<PipeKeys>,
+        /// A NAT in front of the client: the server sees another address. `{}` is one that keeps its mappings.
+        nat: Option<At<NatKeys>>,
         /// Hosts with links of their own, which must not disturb this one.
         bystanders: Option<Vec<At<BystanderKeys>>>,
     }
@@ -201,6 +238,17 @@ link_struct! {
     /// One direction of the link.
     #[schemars(rename = "direction")]
     PipeKeys {}
+}
+
+/// A NAT in front of the client. Replies to an address that it no longer maps are lost.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "nat")]
+pub(super) struct NatKeys {
+    /// Time without datagrams from the client after which it forgets a mapping. Default: never.
+    pub(super) lifetime: Option<Value<Time>>,
+    /// Instants of the run at which it forgets everything, so that the client comes from another port.
+    pub(super) rebind_at: Option<Vec<Value<Time>>>,
 }
 
 /// A delay with a random part: `uniform`, or `median` and `sigma` of a log-normal.
@@ -286,6 +334,8 @@ macro_rules! selector_struct {
         #[serde(deny_unknown_fields, rename_all = "kebab-case")]
         $(#[$meta])*
         pub(super) struct $name {
+            /// Of this visit of the client, from 1. Default: the last.
+            pub(super) visit: Option<Value<Number>>,
             /// Sent by this end.
             pub(super) from: Option<At<Role>>,
             /// Part of this flight: 1 to 6, by its place in the full handshake with cookie.
@@ -311,6 +361,7 @@ macro_rules! selector_struct {
             /// The keys that pick datagrams alone.
             pub(super) fn picks(&self) -> Picks<'_> {
                 Picks {
+                    visit: self.visit.as_ref(),
                     from: self.from.as_ref(),
                     flight: self.flight.as_ref(),
                     message: self.message.as_ref(),
@@ -329,6 +380,7 @@ macro_rules! selector_struct {
 /// The keys that pick datagrams, wherever they stand.
 #[derive(Clone, Copy)]
 pub(super) struct Picks<'a> {
+    pub(super) visit: Option<&'a Value<Number>>,
     pub(super) from: Option<&'a At<Role>>,
     pub(super) flight: Option<&'a Value<Number>>,
     pub(super) message: Option<&'a At<Message>>,
@@ -353,6 +405,8 @@ pub(super) enum FaultStep {
     Delay(At<LaterKeys>),
     /// Keep these datagrams until later ones have passed.
     Hold(At<HoldKeys>),
+    /// Have a third party send copies of these datagrams, from an address of its own.
+    Replay(At<ReplayKeys>),
     /// Drop everything sent in a span of time.
     Blackhole(At<BlackholeKeys>),
 }
@@ -411,6 +465,36 @@ selector_struct! {
     }
 }
 
+selector_struct! {
+    /// Datagrams of which a third party sends copies. One of `after` and `ahead`.
+    #[schemars(rename = "replay")]
+    ReplayKeys {
+        /// How many, up to 16. Default 1.
+        copies: Option<Value<Number>>,
+        /// How long after the original the copy arrives, and each further one after that before it.
+        after: Option<Value<Time>>,
+        /// How long before the original the copies arrive, though not before it was sent.
+        ahead: Option<Value<Time>>,
+        /// Source address of the copies. Default `stranger`.
+        source: Option<ReplaySource>,
+        /// At most this many datagrams.
+        times: Option<Value<Number>>,
+        /// Whether a run in which this never strikes may pass. Default false.
+        optional: Option<bool>,
+    }
+}
+
+/// Source address of copies by a third party.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "replay-source")]
+pub(super) enum ReplaySource {
+    /// An address of its own, which is the server's only clue. For what the client sends.
+    Stranger,
+    /// That of the original.
+    Same,
+}
+
 /// A span of time in which nothing passes.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -426,6 +510,25 @@ pub(super) struct BlackholeKeys {
     pub(super) optional: Option<bool>,
 }
 
+/// One visit of the client.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "visit")]
+pub(super) struct VisitKeys {
+    /// Begins at this instant of the run, whatever has become of the visits before.
+    pub(super) at: Option<Value<Time>>,
+    /// Begins so long after the visit before has ended at the client. Default 1 s.
+    pub(super) after: Option<Value<Time>>,
+    /// Whether the client comes from the address of the visit before, which it has forgotten. Default false.
+    pub(super) same_address: Option<bool>,
+    /// Whether the client offers the session that it got last. Default false.
+    pub(super) resume: Option<At<bool>>,
+    /// Bytes to send as early data, before the handshake: 1 B to 16384 B. Default: none.
+    pub(super) early_data: Option<Value<Bytes>>,
+    /// What the applications do in this visit; keys that are not here are those of the whole scenario.
+    pub(super) workload: Option<WorkloadKeys>,
+}
+
 /// What the applications do once established.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -439,6 +542,65 @@ pub(super) struct WorkloadKeys {
     pub(super) interval: Option<Value<Time>>,
     /// Who closes after the last echo. Default `client`.
     pub(super) close: Option<Closer>,
+    /// Messages the server sends besides, of its own accord; the client does not echo them. Default 0.
+    pub(super) server_messages: Option<Value<Number>>,
+    /// New keys for sending, once (DTLS 1.3).
+    pub(super) update_keys: Option<At<UpdateKeysKeys>>,
+    /// Have an end ask its peer for connection IDs (DTLS 1.3).
+    pub(super) request_connection_ids: Option<At<ConnectionIdKeys>>,
+    /// Have an end give its peer connection IDs unasked (DTLS 1.3).
+    pub(super) new_connection_ids: Option<At<ConnectionIdKeys>>,
+}
+
+/// An update of keys.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "update-keys")]
+pub(super) struct UpdateKeysKeys {
+    /// Whose keys. Default `client`.
+    pub(super) by: Option<Who>,
+    /// After this many messages of the client. Default 1.
+    pub(super) after: Option<Value<Number>>,
+    /// Ask the peer to do the same. Default false.
+    pub(super) request_peer: Option<bool>,
+}
+
+/// Connection IDs.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "connection-ids")]
+pub(super) struct ConnectionIdKeys {
+    /// Which end. Default `client`.
+    pub(super) by: Option<Who>,
+    /// After this many messages of the client. Default 1.
+    pub(super) after: Option<Value<Number>>,
+    /// How many, 1 to 255. Default 1.
+    pub(super) count: Option<Value<Number>>,
+}
+
+/// One end, or both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "who")]
+pub(super) enum Who {
+    /// The client.
+    #[default]
+    Client,
+    /// The server.
+    Server,
+    /// Each of them.
+    Both,
+}
+
+impl Who {
+    /// The ends, client first.
+    pub(super) fn roles(self) -> &'static [Role] {
+        match self {
+            Self::Client => &[Role::Client],
+            Self::Server => &[Role::Server],
+            Self::Both => &Role::BOTH,
+        }
+    }
 }
 
 /// Who closes.

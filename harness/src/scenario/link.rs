@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::error::{Error, Source};
-use super::file::{BystanderKeys, DelayKeys, Link, NetworkKeys, RateKeys};
+use super::file::{BystanderKeys, DelayKeys, Link, NatKeys, NetworkKeys, RateKeys};
 use super::text::{At, Either, Kind, Text, Value};
-use super::{Bystander, Delay, Loss, Network, Pipe, Rate, Ratio, Reorder, Spread, names, profile};
+use super::{Bystander, Delay, Loss, Nat, Network, Pipe, Rate, Ratio, Reorder, Spread, names, profile};
+use crate::time::SimTime;
 
 /// Bytes that may wait at a bottleneck unless a file says otherwise: a flight with the largest chain in common use.
 pub(super) const QUEUE_DEFAULT: u32 = 16_000;
@@ -59,8 +60,26 @@ impl Source<'_> {
             up,
             down,
             half_duplex: keys.half_duplex.unwrap_or(half_duplex),
+            nat: keys.nat.as_ref().map(|keys| self.nat(&keys.value)).transpose()?,
             bystanders,
         })
+    }
+
+    fn nat(&self, keys: &NatKeys) -> Result<Nat, Error> {
+        let lifetime = self.read_option(keys.lifetime.as_ref())?;
+        if let Some(at) = keys.lifetime.as_ref().filter(|_| lifetime.is_some_and(|lifetime| lifetime.is_zero())) {
+            let help = "write how long a mapping lasts without traffic, for example `lifetime: 30 s`";
+            return Err(self.error(at, "this NAT forgets at once", help));
+        }
+        let mut rebind_at = Vec::new();
+        for at in keys.rebind_at.iter().flatten() {
+            let instant = SimTime::ZERO + self.read(at)?;
+            if rebind_at.last().is_some_and(|last| *last >= instant) {
+                return Err(self.error(at, "these instants are not in order", "write the earliest first, each once"));
+            }
+            rebind_at.push(instant);
+        }
+        Ok(Nat { lifetime, rebind_at })
     }
 
     fn profile(&self, name: Option<&At<String>>) -> Result<&'static profile::Profile, Error> {

@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use super::error::{Error, Source};
-use super::file::{ChainKeys, Closer, EndpointKeys, File, TimerKeys, WorkloadKeys};
+use super::file::{ChainKeys, EndpointKeys, File, TimerKeys};
 use super::text::{At, Either, Time, Value};
-use super::{CredentialsSpec, EndpointSpec, Scenario, VisitSpec, Workload, names};
-use crate::endpoint::{Dtls, Role};
+use super::{CredentialsSpec, EndpointSpec, Scenario, names};
+use crate::endpoint::{Ask, Dtls, ResumeBy, Role};
 use crate::pki::{self, ChainShape};
+use crate::trace::Visit;
 
 const FORMAT: u64 = 1;
 const MTU_DEFAULT: u16 = 1200;
@@ -17,9 +18,6 @@ const MTU_MAX: u32 = 65_507;
 const DURATION_DEFAULT: Duration = Duration::from_secs(300);
 const DURATION_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 const SEEDS_MAX: u64 = 1_000_000;
-const MESSAGES_MAX: u64 = 10_000;
-/// RFC 5246 §6.2.1: a record's plaintext has at most 2^14 bytes, and the workload puts a message in one record.
-const MESSAGE_SIZE_MAX: u32 = 16_384;
 
 /// What the rest of a scenario is checked against.
 pub(super) struct Facts {
@@ -28,6 +26,13 @@ pub(super) struct Facts {
     pub(super) dtls: Dtls,
     pub(super) credentials: CredentialsSpec,
     pub(super) cookie: bool,
+    pub(super) last_visit: Visit,
+    /// Whether the server gives tickets.
+    pub(super) tickets: bool,
+    /// Whether a client sends early data.
+    pub(super) early_data: bool,
+    /// Whether an application asks for new keys.
+    pub(super) updates_keys: bool,
 }
 
 impl Source<'_> {
@@ -58,9 +63,24 @@ impl Source<'_> {
         let client = self.endpoint(&keys.both, &keys.client, Role::Client, dtls, &credentials)?;
         let server = self.endpoint(&keys.both, &keys.server, Role::Server, dtls, &credentials)?;
         let network = self.network(&file.network)?;
-        let facts = Facts { seeds, duration, dtls, credentials: credentials.clone(), cookie: server.cookie };
+        let visits = self.visits(file, duration)?;
+        let last_visit = Visit(u16::try_from(visits.len()).unwrap_or(u16::MAX));
+        let facts = Facts {
+            seeds,
+            duration,
+            dtls,
+            credentials: credentials.clone(),
+            cookie: server.cookie,
+            last_visit,
+            tickets: server.features.resumption.is_some_and(|resumption| resumption.by == ResumeBy::Tickets),
+            early_data: visits.iter().any(|visit| visit.early_data.is_some()),
+            updates_keys: visits
+                .iter()
+                .flat_map(|visit| &visit.workload.steps)
+                .any(|step| matches!(step.ask, Ask::UpdateKeys { .. })),
+        };
         let faults = file.faults.iter().map(|step| self.fault(step, &facts)).collect::<Result<Vec<_>, _>>()?;
-        let workload = self.workload(&file.workload)?;
+        let workload = visits.last().map(|visit| visit.workload.clone()).unwrap_or_default();
         let expect = self.expectations(&file.expect, &facts, &network, &faults, &workload)?;
         Ok(Scenario {
             name,
@@ -76,7 +96,7 @@ impl Source<'_> {
             server,
             network,
             faults,
-            visits: vec![VisitSpec { workload, ..VisitSpec::default() }],
+            visits,
             duration,
             expect,
         })
@@ -184,6 +204,7 @@ impl Source<'_> {
             timer_initial,
             timer_max,
             give_up: self.read_option(give_up)?,
+            features: self.features(both, own, role, dtls, credentials)?,
         })
     }
 
@@ -214,29 +235,5 @@ impl Source<'_> {
         }
         let help = format!("suites for `credentials: {called}` begin with `{prefix}WITH_`");
         Err(self.error(suite, format!("`{name}` cannot work with these credentials"), help))
-    }
-
-    fn workload(&self, keys: &WorkloadKeys) -> Result<Workload, Error> {
-        let messages = self.read_option(keys.messages.as_ref())?.unwrap_or(1);
-        if let Some(at) = keys.messages.as_ref().filter(|_| messages > MESSAGES_MAX) {
-            return Err(self.error(at, "too many messages", format!("at most {MESSAGES_MAX}")));
-        }
-        let size = self.read_option(keys.size.as_ref())?.unwrap_or(64);
-        if let Some(at) = keys.size.as_ref().filter(|_| !(1..=MESSAGE_SIZE_MAX).contains(&size)) {
-            let help = format!("from 1 B to {MESSAGE_SIZE_MAX} B, what one record holds (RFC 5246 §6.2.1)");
-            return Err(self.error(at, format!("a message cannot have {size} B"), help));
-        }
-        Ok(Workload {
-            messages: u32::try_from(messages).unwrap_or(u32::MAX),
-            size: u16::try_from(size).unwrap_or(u16::MAX),
-            interval: self.read_option(keys.interval.as_ref())?.unwrap_or(Duration::from_millis(100)),
-            close: match keys.close {
-                None | Some(Closer::Client) => Some(Role::Client),
-                Some(Closer::Server) => Some(Role::Server),
-                Some(Closer::None) => None,
-            },
-            server_messages: 0,
-            steps: Vec::new(),
-        })
     }
 }

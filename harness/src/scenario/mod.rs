@@ -4,17 +4,19 @@
 //! and `expect` give the keys their meaning, `load` finds the files. None knows a stack or runs anything.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::dissect::Message;
-use crate::endpoint::{Dtls, Group, Role};
+use crate::endpoint::{Ask, Dtls, Features, Group, Role};
 use crate::pki::ChainShape;
 use crate::time::SimTime;
 use crate::trace::Visit;
 
 mod error;
 mod expect;
+mod features;
 mod file;
 pub mod findings;
 mod link;
@@ -24,6 +26,7 @@ mod names;
 pub mod profile;
 mod select;
 mod text;
+mod visit;
 
 pub use error::Error;
 pub use load::{collect, from_text, load};
@@ -170,6 +173,8 @@ pub struct EndpointSpec {
     pub timer_max: Option<Duration>,
     /// Time after which an unanswered flight ends the handshake.
     pub give_up: Option<Duration>,
+    /// What it is to be capable of beyond a handshake.
+    pub features: Features,
 }
 
 /// The link, one pipeline per direction.
@@ -183,8 +188,19 @@ pub struct Network {
     pub down: Pipe,
     /// One transmitter at a time: both directions share the time on the air.
     pub half_duplex: bool,
+    /// A NAT in front of the client.
+    pub nat: Option<Nat>,
     /// Hosts with links of their own, which must not disturb this one.
     pub bystanders: Vec<Bystander>,
+}
+
+/// A NAT in front of the client, which gives it another address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Nat {
+    /// Time without traffic from inside after which a mapping is forgotten; never if `None`.
+    pub lifetime: Option<Duration>,
+    /// When it forgets everything and the client gets a new address outside, in order.
+    pub rebind_at: Vec<SimTime>,
 }
 
 /// One direction of a link: the stages a datagram passes, in this order.
@@ -346,6 +362,24 @@ pub enum Action {
         /// Longest time to wait for them.
         hold_max: Duration,
     },
+    /// A third party that sees it sends copies of it.
+    Replay {
+        /// How many.
+        copies: u8,
+        /// When the first arrives.
+        when: ReplayTime,
+        /// Under which source address; the sender's own if `None`.
+        source: Option<SocketAddr>,
+    },
+}
+
+/// When copies by a third party arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplayTime {
+    /// So long after the original, and each as long after the one before.
+    After(Duration),
+    /// So long before the original, but not before it was sent; all at once.
+    Ahead(Duration),
 }
 
 /// Picks datagrams by meaning. A datagram matches if every given part holds, those about messages for one and the same
@@ -400,20 +434,6 @@ pub struct Step {
     pub after: u32,
     /// What.
     pub ask: Ask,
-}
-
-/// What an application asks of its endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ask {
-    /// New keys for sending (RFC 8446 §4.6.3).
-    UpdateKeys {
-        /// Ask the peer to do the same.
-        request_peer: bool,
-    },
-    /// So many connection IDs of the peer's (RFC 9147 §9).
-    RequestConnectionIds(u8),
-    /// To give the peer so many more (RFC 9147 §9).
-    NewConnectionIds(u8),
 }
 
 /// One demand on the outcome.

@@ -83,7 +83,14 @@ fn nothing() -> Network {
         reorder: None,
         order: Order::Fifo,
     };
-    Network { profile: String::new(), up: pipe.clone(), down: pipe, half_duplex: false, bystanders: Vec::new() }
+    Network {
+        profile: String::new(),
+        up: pipe.clone(),
+        down: pipe,
+        half_duplex: false,
+        nat: None,
+        bystanders: Vec::new(),
+    }
 }
 
 #[cfg(test)]

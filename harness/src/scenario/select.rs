@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::error::{Error, Source};
-use super::file::{BlackholeKeys, FaultStep, Picks};
+use super::file::{BlackholeKeys, FaultStep, Picks, ReplayKeys, ReplaySource};
 use super::lower::Facts;
 use super::text::{At, Number, Place, Time, Value};
-use super::{Action, CredentialsSpec, Fault, Selector};
+use super::{Action, CredentialsSpec, Fault, ReplayTime, Selector};
+use crate::addresses;
 use crate::dissect::Message;
 use crate::endpoint::{Dtls, Role};
 use crate::time::SimTime;
@@ -19,9 +20,10 @@ const COPIES_MAX: u64 = 16;
 impl Source<'_> {
     pub(super) fn fault(&self, step: &At<FaultStep>, facts: &Facts) -> Result<Fault, Error> {
         let hit = |picks, place: &dyn Fn() -> Place, action, times: Option<&Value<Number>>, optional: Option<bool>| {
-            let select = self.selector(picks, facts.dtls)?;
+            let select = self.selector(picks, facts)?;
             self.can_match(picks, &select, facts)?;
-            if select == Selector::default() && times.is_none() {
+            let any = Selector { visit: select.visit, ..Selector::default() };
+            if select == any && times.is_none() {
                 let help = "say which datagrams, for example `{flight: 4, attempt: 1}`, or how many: `{times: 3}`";
                 return Err(self.error_at(place(), "this fault would strike every datagram", help));
             }
@@ -33,13 +35,9 @@ impl Source<'_> {
                 hit(keys.value.picks(), &|| keys.place, Action::Drop, keys.value.times.as_ref(), keys.value.optional)
             }
             FaultStep::Duplicate(At { value: keys, .. }) => {
-                let copies = self.read_option(keys.copies.as_ref())?.unwrap_or(1);
-                if let Some(at) = keys.copies.as_ref().filter(|_| !(1..=COPIES_MAX).contains(&copies)) {
-                    let help = format!("from 1 to {COPIES_MAX} besides the original");
-                    return Err(self.error(at, format!("{copies} copies are not possible"), help));
-                }
+                let copies = self.copies(keys.copies.as_ref())?;
                 let after = self.read_option(keys.after.as_ref())?.unwrap_or_default();
-                let action = Action::Duplicate { copies: u8::try_from(copies).unwrap_or(u8::MAX), after };
+                let action = Action::Duplicate { copies, after };
                 hit(keys.picks(), &|| step.place, action, keys.times.as_ref(), keys.optional)
             }
             FaultStep::Delay(At { value: keys, .. }) => {
@@ -51,7 +49,52 @@ impl Source<'_> {
                 let action = Action::Hold { behind: behind.unwrap_or(1), hold_max: self.span(&keys.at_most)? };
                 hit(keys.picks(), &|| step.place, action, keys.times.as_ref(), keys.optional)
             }
+            FaultStep::Replay(At { value: keys, .. }) => {
+                let action = self.replay(step, keys)?;
+                let mut fault = hit(keys.picks(), &|| step.place, action, keys.times.as_ref(), keys.optional)?;
+                if let (Fault::Hit { select, .. }, Action::Replay { source: Some(_), .. }) = (&mut fault, action) {
+                    select.from = Some(Role::Client);
+                }
+                Ok(fault)
+            }
             FaultStep::Blackhole(keys) => self.blackhole(&keys.value, facts),
+        }
+    }
+
+    fn replay(&self, step: &At<FaultStep>, keys: &ReplayKeys) -> Result<Action, Error> {
+        let when = match (&keys.after, &keys.ahead) {
+            (Some(after), None) => ReplayTime::After(self.span(after)?),
+            (None, Some(ahead)) => ReplayTime::Ahead(self.span(ahead)?),
+            (Some(_), Some(ahead)) => {
+                return Err(self.error(ahead, "`after` and `ahead` at once", "keep one of them"));
+            }
+            (None, None) => {
+                let help = "say `after: 1 s`, or `ahead: 5 ms` for copies that overtake the original";
+                return Err(self.error_at(step.place, "it is not said when the copies arrive", help));
+            }
+        };
+        let source = match keys.source.unwrap_or(ReplaySource::Stranger) {
+            ReplaySource::Stranger => Some(addresses::STRANGER),
+            ReplaySource::Same => None,
+        };
+        let of_server = keys.flight.as_ref().map(|flight| self.flight(flight)).transpose()?.map(sender);
+        let of_server = keys.from.as_ref().map(|from| from.value).or(of_server) == Some(Role::Server);
+        if of_server && source.is_some() {
+            let help = "a client takes nothing from other addresses than its server's; add `source: same`";
+            return Err(self.error_at(step.place, "these copies can reach nobody", help));
+        }
+        Ok(Action::Replay { copies: self.copies(keys.copies.as_ref())?, when, source })
+    }
+
+    fn copies(&self, at: Option<&Value<Number>>) -> Result<u8, Error> {
+        let copies = self.read_option(at)?.unwrap_or(1);
+        match u8::try_from(copies).ok().filter(|_| (1..=COPIES_MAX).contains(&copies)) {
+            Some(copies) => Ok(copies),
+            None => {
+                let place = at.map_or(Place::START, |at| at.place);
+                let help = format!("from 1 to {COPIES_MAX} besides the original");
+                Err(self.error_at(place, format!("{copies} copies are not possible"), help))
+            }
         }
     }
 
@@ -103,10 +146,26 @@ impl Source<'_> {
         }
     }
 
+    /// A visit of the client, from 1.
+    fn visit(&self, at: &Value<Number>, facts: &Facts) -> Result<Visit, Error> {
+        let last = facts.last_visit;
+        match u16::try_from(self.read(at)?).map(Visit) {
+            Ok(visit) if (Visit::FIRST..=last).contains(&visit) => Ok(visit),
+            _ => {
+                let help = match last {
+                    Visit::FIRST => "the client comes once; see `visits`".to_owned(),
+                    Visit(last) => format!("visits are 1 to {last}"),
+                };
+                Err(self.error(at, "there is no such visit", help))
+            }
+        }
+    }
+
     /// The selector, if its parts agree with each other.
-    pub(super) fn selector(&self, picks: Picks<'_>, dtls: Dtls) -> Result<Selector, Error> {
+    pub(super) fn selector(&self, picks: Picks<'_>, facts: &Facts) -> Result<Selector, Error> {
+        let dtls = facts.dtls;
         let select = Selector {
-            visit: Visit::FIRST,
+            visit: picks.visit.map_or(Ok(facts.last_visit), |at| self.visit(at, facts))?,
             from: picks.from.map(|from| from.value),
             flight: picks.flight.map(|flight| self.flight(flight)).transpose()?,
             message: picks.message.map(|message| message.value),
@@ -125,6 +184,8 @@ impl Source<'_> {
                 Some(at) => Some(match self.read(at)? {
                     epoch @ (0 | 1) if dtls == Dtls::V12 => epoch as u16,
                     epoch @ (0 | 2 | 3) if dtls == Dtls::V13 => epoch as u16,
+                    1 if facts.early_data => 1,
+                    epoch @ 4..=0xffff if facts.updates_keys => epoch as u16,
                     epoch => {
                         let help = match dtls {
                             Dtls::V12 => "DTLS 1.2 without renegotiation has epoch 0, and 1 after ChangeCipherSpec",
@@ -222,8 +283,8 @@ impl Source<'_> {
             }
             Message::CertificateRequest | Message::CertificateVerify => "clients have no certificate here",
             Message::HelloRequest => "nobody renegotiates here",
-            Message::NewSessionTicket => "nobody resumes here",
-            Message::KeyUpdate => "nobody updates keys here",
+            Message::NewSessionTicket if !facts.tickets => "nobody resumes here",
+            Message::KeyUpdate if !facts.updates_keys => "nobody updates keys here",
             _ => return Ok(()),
         };
         Err(self.error(at, format!("{message} is not sent in this scenario"), why))
@@ -239,11 +300,11 @@ fn sender(flight: u8) -> Role {
 fn epochs13(message: Option<Message>, flight: Option<u8>) -> (u16, u16) {
     match (message, flight) {
         (Some(Message::ClientHello | Message::HelloRetryRequest | Message::ServerHello), _) => (0, 0),
-        (Some(Message::NewSessionTicket | Message::KeyUpdate), _) => (3, 3),
+        (Some(Message::NewSessionTicket | Message::KeyUpdate), _) => (3, u16::MAX),
         (Some(_), _) | (None, Some(5)) => (2, 2),
         (None, Some(1..=3)) => (0, 0),
         (None, Some(4)) => (0, 2),
-        _ => (0, 3),
+        _ => (0, u16::MAX),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::endpoint::{EarlyData, PskMode, ResumeBy, Resumption};
 
 /// Every key of the language.
 const GOOD: &str = r#"
@@ -89,7 +90,7 @@ fn every_key_of_the_language_arrives() {
     assert_eq!((scenario.client.give_up, scenario.server.give_up), (Some(Duration::from_secs(183)), None));
     assert_eq!(scenario.server.groups, [Group::X25519, Group::P256]);
 
-    let Network { up, down, half_duplex, bystanders, profile } = &scenario.network;
+    let Network { up, down, half_duplex, bystanders, profile, nat: _ } = &scenario.network;
     assert_eq!((profile.as_str(), *half_duplex, up.ip_mtu), ("nbiot-ce1", false, 1358));
     assert_eq!(up.delay, Delay { base: 25 * MS, spread: Spread::None });
     assert_eq!(up.loss, Loss::Bernoulli(ratio(30)));
@@ -249,4 +250,48 @@ fn a_scenario_of_dtls_1_3_has_its_own_suites_messages_and_epochs() {
     assert!(good("dtls: '1.3'\nendpoints: {both: {suites: [AES_128_GCM_SHA256]}}\n").is_ok());
     let whole = SHORT.replace("handshake: completes", "whole-flight: {flight: 4}");
     assert!(parse(&format!("{whole}dtls: '1.3'\n")).unwrap_err().to_string().contains("not acknowledged"));
+}
+
+#[test]
+fn visits_are_counted_or_listed_and_faults_mean_the_last() {
+    let good = |rest: &str| parse(&format!("{SHORT}{rest}\n")).unwrap_or_else(|error| panic!("{rest}: {error}"));
+    let twice = good("workload: {messages: 3}\nvisits: 2\nfaults: [drop: {flight: 1}]");
+    assert_eq!(twice.visits.len(), 2);
+    assert_eq!(twice.visits[1].begin, Begin::After(Duration::from_secs(1)));
+    assert_eq!(twice.visits[0].workload, twice.visits[1].workload);
+    assert!(matches!(&twice.faults[0], Fault::Hit { select, .. } if select.visit == Visit(2)));
+
+    let listed = good(
+        "dtls: 1.3\nworkload: {messages: 3, interval: 1 s, update-keys: {by: both, after: 2, request-peer: true}}\n\
+         endpoints: {server: {resumption: {count: 2, lifetime: 1 h}, early-data: {window: 5 s}}, both: {psk-modes: [psk-ke]}}\n\
+         network: {nat: {lifetime: 30 s, rebind-at: [1 s, 2 s]}}\n\
+         visits: [{workload: {close: server, server-messages: 1}}, \
+                  {at: 10 s, same-address: true, resume: true, early-data: 100 B}, {after: 2 s}]\n\
+         faults: [replay: {visit: 2, message: client_hello, copies: 2, ahead: 5 ms}, drop: {visit: 2, epoch: 1, times: 1}, \
+                  replay: {flight: 4, after: 1 s, source: same}, drop: {message: new_session_ticket, epoch: 4}]",
+    );
+    let [first, second, third] = &listed.visits[..] else { panic!("{:?}", listed.visits) };
+    assert_eq!((first.workload.close, first.workload.server_messages), (Some(Role::Server), 1));
+    assert_eq!((second.workload.close, second.workload.messages), (Some(Role::Client), 3));
+    assert_eq!(second.begin, Begin::At(SimTime::ZERO + Duration::from_secs(10)));
+    assert_eq!((second.same_address, second.resume, second.early_data), (true, true, Some(100)));
+    assert_eq!((third.begin, third.resume), (Begin::After(Duration::from_secs(2)), false));
+    let ask = Ask::UpdateKeys { request_peer: true };
+    assert_eq!(third.workload.steps, Role::BOTH.map(|by| Step { by, after: 2, ask }));
+    let nat = listed.network.nat.as_ref().expect("a NAT");
+    let at = |seconds| SimTime::ZERO + Duration::from_secs(seconds);
+    assert_eq!((nat.lifetime, &nat.rebind_at[..]), (Some(Duration::from_secs(30)), &[at(1), at(2)][..]));
+    let features = &listed.server.features;
+    let resumption = Resumption { by: ResumeBy::Tickets, count: Some(2), lifetime: Some(Duration::from_secs(3600)) };
+    assert_eq!(features.resumption, Some(resumption));
+    assert_eq!(features.early_data, Some(EarlyData { max: 16_384, window: Some(Duration::from_secs(5)) }));
+    assert_eq!(
+        (&features.psk_modes, &listed.client.features.psk_modes),
+        (&vec![PskMode::PskKe], &vec![PskMode::PskKe])
+    );
+    let Fault::Hit { select, action: Action::Replay { copies: 2, when, source }, .. } = &listed.faults[0] else {
+        panic!()
+    };
+    assert_eq!((select.visit, select.from), (Visit(2), Some(Role::Client)));
+    assert_eq!((*when, *source), (ReplayTime::Ahead(5 * MS), Some(crate::addresses::STRANGER)));
 }

@@ -12,6 +12,7 @@ use serde_saphyr::{Location, Spanned};
 
 use super::error::HELP_MARK;
 use super::{CountCheck, CredentialsSpec, HandshakeResult, names};
+use crate::endpoint::ResumeBy;
 use crate::pki::ChainShape;
 use crate::units;
 
@@ -286,6 +287,11 @@ words! {
         "fails" => HandshakeResult::Fails,
         "unfinished" => HandshakeResult::Unfinished,
     }
+    /// What clients resume by: a ticket, or a session ID that DTLS 1.2 alone has.
+    ResumptionWord("resumption-means") -> ResumeBy {
+        "tickets" => ResumeBy::Tickets,
+        "session-ids" => ResumeBy::SessionIds,
+    }
     /// How the ends authenticate: a fixed pre-shared key (`psk`), that key with an ECDHE exchange (`ecdhe-psk`), or a
     /// server certificate (`certificate`).
     Method("method") -> CredentialsSpec {
@@ -355,5 +361,64 @@ impl<S: JsonSchema, L: JsonSchema> JsonSchema for Either<S, L> {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         json_schema!({"anyOf": [generator.subschema_for::<S>(), generator.subschema_for::<L>()]})
+    }
+}
+
+/// A number of alike things, or a list of different ones.
+#[derive(Debug)]
+pub(super) enum Several<T> {
+    /// How many.
+    Alike(Text<Number>),
+    /// Each by itself.
+    Listed(Vec<T>),
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Several<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Forms<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Forms<T> {
+            type Value = Several<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number, or a list")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                Text::deserialize(StringDeserializer::new(text.to_owned())).map(Several::Alike)
+            }
+
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Self::Value, E> {
+                self.visit_str(&value.to_string())
+            }
+
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<Self::Value, E> {
+                self.visit_str(&value.to_string())
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut list = Vec::new();
+                while let Some(item) = seq.next_element()? {
+                    list.push(item);
+                }
+                Ok(Several::Listed(list))
+            }
+        }
+
+        deserializer.deserialize_any(Forms(PhantomData))
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Several<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("number-of-{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({"anyOf": [generator.subschema_for::<Text<Number>>(), generator.subschema_for::<Vec<T>>()]})
     }
 }

@@ -40,6 +40,7 @@ impl Strike {
             Some(Action::Duplicate { .. }) => FaultAction::Duplicate,
             Some(Action::Delay(_)) => FaultAction::Delay,
             Some(Action::Hold { .. }) => FaultAction::Hold,
+            Some(Action::Replay { .. }) => FaultAction::Replay,
         };
         Cause::Fault { fault, action }
     }

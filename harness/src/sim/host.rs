@@ -2,7 +2,7 @@
 
 use super::budget::{Budget, Usage};
 use super::guard::guarded;
-use crate::endpoint::{Endpoint, EndpointEvent, Role};
+use crate::endpoint::{Endpoint, EndpointEvent, Role, Transmit};
 use crate::time::SimTime;
 use crate::trace::End;
 
@@ -11,6 +11,12 @@ use crate::trace::End;
 pub(super) struct Broken {
     role: Role,
     what: String,
+}
+
+impl Broken {
+    pub(super) fn new(role: Role, what: String) -> Self {
+        Self { role, what }
+    }
 }
 
 impl From<Broken> for End {
@@ -33,8 +39,24 @@ impl Host {
         Self { role, endpoint: Some(endpoint), budget, usage: Usage::default() }
     }
 
-    /// Gives the endpoint an input.
-    pub(super) fn input(&mut self, now: SimTime, call: impl FnOnce(&mut dyn Endpoint)) -> Result<(), Broken> {
+    /// The host loses its endpoint without a word: nothing comes from it any more.
+    pub(super) fn forget(&mut self) {
+        let endpoint = self.endpoint.take();
+        // What a stack does wrong when it is dropped is of no interest after this.
+        let _ = guarded(|| drop(endpoint));
+    }
+
+    /// Whether the endpoint says that this datagram is for it.
+    pub(super) fn owns(&mut self, datagram: &[u8]) -> Result<bool, Broken> {
+        Ok(self.call(|endpoint| endpoint.owns(datagram))?.unwrap_or(false))
+    }
+
+    /// Gives the endpoint an input; what it makes of it comes back.
+    pub(super) fn input<T: Default>(
+        &mut self,
+        now: SimTime,
+        call: impl FnOnce(&mut dyn Endpoint) -> T,
+    ) -> Result<T, Broken> {
         let counted = self.usage.call(&self.budget, now);
         self.check(counted)?;
         self.call(call).map(Option::unwrap_or_default)
@@ -62,12 +84,12 @@ impl Host {
     }
 
     /// The next datagram.
-    pub(super) fn poll_transmit(&mut self, now: SimTime) -> Result<Option<Vec<u8>>, Broken> {
-        let Some(bytes) = self.call(|endpoint| endpoint.poll_transmit(now))?.flatten() else { return Ok(None) };
-        let size = bytes.len();
+    pub(super) fn poll_transmit(&mut self, now: SimTime) -> Result<Option<Transmit>, Broken> {
+        let Some(transmit) = self.call(|endpoint| endpoint.poll_transmit(now))?.flatten() else { return Ok(None) };
+        let size = transmit.bytes.len();
         let counted = self.usage.call(&self.budget, now).and_then(|()| self.usage.datagram(&self.budget, size));
         self.check(counted)?;
-        Ok(Some(bytes))
+        Ok(Some(transmit))
     }
 
     /// When the endpoint wants to be called; a deadline that has passed is due now.
@@ -89,8 +111,6 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        let endpoint = self.endpoint.take();
-        // The run is over: there is nobody left to tell.
-        let _ = guarded(|| drop(endpoint));
+        self.forget();
     }
 }

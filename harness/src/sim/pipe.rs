@@ -24,7 +24,7 @@ use super::hold::{Held, HoldStage};
 use super::loss::LossStage;
 use super::random::{Draws, Purpose, falls_within};
 use super::rate::{Air, RateStage};
-use crate::scenario::{Action, Pipe as Spec};
+use crate::scenario::{Action, Pipe as Spec, ReplayTime};
 use crate::time::SimTime;
 use crate::trace::{Cause, Copy, DatagramId, Fate};
 
@@ -152,7 +152,7 @@ impl Pipe {
                 }
             }
         }
-        script(action, &mut fate.copies);
+        script(now, action, &mut fate.copies);
         fate
     }
 
@@ -191,7 +191,7 @@ impl Pipe {
 }
 
 /// Scripted delays and copies, on top of what the stages did.
-fn script(action: Option<Action>, copies: &mut Vec<Copy>) {
+fn script(now: SimTime, action: Option<Action>, copies: &mut Vec<Copy>) {
     match action {
         Some(Action::Delay(extra)) => {
             for copy in copies {
@@ -203,6 +203,15 @@ fn script(action: Option<Action>, copies: &mut Vec<Copy>) {
             let more = (1..=u32::from(count))
                 .map(|nth| Copy { due: Some(original + after.saturating_mul(nth)), forged: None });
             copies.extend(more);
+            copies.truncate(COPIES_MAX);
+        }
+        Some(Action::Replay { copies: count, when, source: forged }) => {
+            let Some(original) = copies.first().and_then(|copy| copy.due) else { return };
+            let due = |nth| match when {
+                ReplayTime::After(after) => original + after.saturating_mul(nth),
+                ReplayTime::Ahead(ahead) => original.earlier_by(ahead).max(now),
+            };
+            copies.extend((1..=u32::from(count)).map(|nth| Copy { due: Some(due(nth)), forged }));
             copies.truncate(COPIES_MAX);
         }
         Some(Action::Drop | Action::Hold { .. }) | None => {}

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use crate::endpoint::Role;
 use crate::time::SimTime;
+use crate::trace::Visit;
 
 /// Kinds of events, in their order within one instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,13 +26,22 @@ pub(super) enum Class {
     Output,
 }
 
-/// What an event comes from. The pair comes before bystanders at equal instants.
+/// What an event comes from. Associations come in their order, before bystanders, at equal instants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Source {
-    /// One end of the pair, or the direction in which it sends.
+    /// One end of the first association, or the direction in which it sends.
     Pair(Role),
+    /// An end of a later association.
+    Later(Visit, Role),
     /// A bystander, by its place in the scenario.
     Bystander(u16),
+}
+
+impl Source {
+    /// An end of an association.
+    pub(super) const fn end(visit: Visit, role: Role) -> Self {
+        if visit.0 == Visit::FIRST.0 { Self::Pair(role) } else { Self::Later(visit, role) }
+    }
 }
 
 /// Place of an event in the order.
@@ -64,7 +74,7 @@ impl<T> Queue<T> {
         *next += 1;
         let twin = self.events.insert(key, event);
         debug_assert!(twin.is_none(), "two events with the key {key:?}");
-        self.of_pair += usize::from(matches!(source, Source::Pair(_)));
+        self.of_pair += usize::from(!matches!(source, Source::Bystander(_)));
         key
     }
 
@@ -91,7 +101,7 @@ impl<T> Queue<T> {
     }
 
     fn forget(&mut self, key: Key) {
-        self.of_pair -= usize::from(matches!(key.source, Source::Pair(_)));
+        self.of_pair -= usize::from(!matches!(key.source, Source::Bystander(_)));
     }
 }
 
@@ -112,10 +122,15 @@ impl Alarm {
         if self.0.map(|key| key.at) == at {
             return;
         }
+        self.stop(queue);
+        self.0 = at.map(|at| queue.schedule(at, class, source, event()));
+    }
+
+    /// Takes the event back.
+    pub(super) fn stop<T>(&mut self, queue: &mut Queue<T>) {
         if let Some(key) = self.0.take() {
             queue.cancel(key);
         }
-        self.0 = at.map(|at| queue.schedule(at, class, source, event()));
     }
 
     /// The event has come out of the queue.

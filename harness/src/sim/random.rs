@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::endpoint::Role;
 use crate::scenario::Ratio;
+use crate::trace::Visit;
 
 /// Version of the mapping from seeds to draws.
 pub const DRAW_FORMAT: u64 = 1;
@@ -63,13 +64,16 @@ pub fn draw(seed: u64, purpose: Purpose, link: &str, from: Role, index: u32) -> 
     Draws::new(seed, link, from).draw(purpose, index)
 }
 
-/// All the randomness one endpoint gets.
-pub fn entropy(seed: u64, role: Role) -> [u8; 32] {
+/// All the randomness that the client's endpoint of a visit gets, or the server with all its endpoints.
+pub fn entropy(seed: u64, role: Role, visit: Visit) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(b"windtunnel endpoint entropy");
     hash.update(DRAW_FORMAT.to_be_bytes());
     hash.update(seed.to_be_bytes());
     hash.update([role as u8]);
+    if visit != Visit::FIRST {
+        hash.update(visit.0.to_be_bytes());
+    }
     hash.finalize().into()
 }
 
@@ -151,8 +155,8 @@ mod tests {
         assert_eq!(draw(1, Purpose::Delay, "pair", Role::Server, 7), 0x7262_b8a6_dfa5_811d);
         assert_eq!(draw(u64::MAX, Purpose::Reorder, "bystander/tv", Role::Client, u32::MAX), 0xd91c_6b4a_c1d5_6bb5);
         assert_eq!(Draws::new(1, "pair", Role::Server).draw_copy(Purpose::Delay, 7, 1), 0x11e4_e537_a3f2_080f);
-        assert_eq!(entropy(1, Role::Client)[..8], [0x47, 0xa3, 0xcc, 0x6a, 0x31, 0x84, 0xa0, 0xbd]);
-        assert_eq!(entropy(1, Role::Server)[..8], [0xa0, 0xaa, 0x71, 0x2b, 0x6a, 0x20, 0xba, 0x87]);
+        assert_eq!(entropy(1, Role::Client, Visit::FIRST)[..8], [0x47, 0xa3, 0xcc, 0x6a, 0x31, 0x84, 0xa0, 0xbd]);
+        assert_eq!(entropy(1, Role::Server, Visit::FIRST)[..8], [0xa0, 0xaa, 0x71, 0x2b, 0x6a, 0x20, 0xba, 0x87]);
     }
 
     #[test]

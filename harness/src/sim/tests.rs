@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 
 use super::*;
 use crate::scenario::{Action, Bystander as BystanderSpec, Delay, Loss, Order, Pipe as PipeSpec, Rate, Ratio};
-use crate::scenario::{Reorder, Selector, Spread};
+use crate::scenario::{Reorder, Selector, Spread, Workload};
 use crate::trace::{Cause, Copy, FaultAction, first_difference};
 
 mod independence;
 mod misbehaving;
 mod runs;
+mod visits;
 
 pub(super) const MS: Duration = Duration::from_millis(1);
 
@@ -35,11 +36,23 @@ pub(super) fn pipe() -> PipeSpec {
 }
 
 pub(super) fn network(pipe: PipeSpec) -> Network {
-    Network { profile: "test".to_owned(), up: pipe.clone(), down: pipe, half_duplex: false, bystanders: Vec::new() }
+    Network {
+        profile: "test".to_owned(),
+        up: pipe.clone(),
+        down: pipe,
+        half_duplex: false,
+        nat: None,
+        bystanders: Vec::new(),
+    }
 }
 
 pub(super) fn idle() -> Workload {
     Workload::default()
+}
+
+/// One visit with this workload.
+pub(super) fn once(workload: Workload) -> Vec<VisitSpec> {
+    vec![VisitSpec { workload, ..VisitSpec::default() }]
 }
 
 /// Everything an endpoint may do, doing nothing.
@@ -51,6 +64,10 @@ pub(super) struct Fake {
     pub(super) echo: bool,
     /// Is established at the start; application data travels in datagrams as it is.
     pub(super) established: bool,
+    /// A client that may be resumed, from the start.
+    pub(super) gives_session: bool,
+    /// Takes everything for its own, and believes that its peer is where it came from.
+    pub(super) owns: bool,
     outbox: VecDeque<Vec<u8>>,
     events: VecDeque<EndpointEvent>,
 }
@@ -81,10 +98,16 @@ impl Endpoint for Fake {
         if self.established {
             self.events.push_back(EndpointEvent::Established { suite: "NONE".to_owned() });
         }
+        if self.gives_session {
+            self.events.push_back(EndpointEvent::Session(Session(Arc::new(()))));
+        }
         self.send_due(now);
     }
 
-    fn handle_datagram(&mut self, _now: SimTime, datagram: &[u8]) {
+    fn handle_datagram(&mut self, now: SimTime, from: SocketAddr, datagram: &[u8]) {
+        if self.owns && now > ms(100) {
+            self.events.push_back(EndpointEvent::PeerMoved(from));
+        }
         if self.established {
             self.events.push_back(EndpointEvent::Data(datagram.to_vec()));
         }
@@ -93,8 +116,8 @@ impl Endpoint for Fake {
         }
     }
 
-    fn poll_transmit(&mut self, _now: SimTime) -> Option<Vec<u8>> {
-        self.outbox.pop_front()
+    fn poll_transmit(&mut self, _now: SimTime) -> Option<Transmit> {
+        self.outbox.pop_front().map(Transmit::from)
     }
 
     fn poll_timeout(&mut self, _now: SimTime) -> Option<SimTime> {
@@ -109,6 +132,10 @@ impl Endpoint for Fake {
         self.events.pop_front()
     }
 
+    fn owns(&self, _datagram: &[u8]) -> bool {
+        self.owns
+    }
+
     fn send(&mut self, _now: SimTime, data: &[u8]) {
         self.outbox.push_back(data.to_vec());
     }
@@ -118,28 +145,42 @@ impl Endpoint for Fake {
     }
 }
 
+/// Makes no further endpoints.
+pub(super) struct NoMore;
+
+impl Hosts for NoMore {
+    fn client(&mut self, _: SimTime, _: Visit, _: SocketAddr, _: Option<&Session>) -> Made {
+        Err("no more clients".to_owned())
+    }
+
+    fn server(&mut self, _: SimTime, _: SocketAddr) -> Made {
+        Err("no more servers".to_owned())
+    }
+}
+
 /// What differs between the runs of the tests.
 pub(super) struct Given<'a> {
     pub(super) network: &'a Network,
     pub(super) faults: &'a [Fault],
-    pub(super) workload: Workload,
+    pub(super) visits: Vec<VisitSpec>,
     pub(super) seed: u64,
 }
 
 impl<'a> Given<'a> {
     pub(super) fn new(network: &'a Network) -> Self {
-        Self { network, faults: &[], workload: idle(), seed: 1 }
+        Self { network, faults: &[], visits: vec![VisitSpec::default()], seed: 1 }
     }
 
     pub(super) fn fly(&self, client: impl Endpoint + 'static, server: impl Endpoint + 'static) -> Outcome {
         run_counted(Setup {
             network: self.network,
             faults: self.faults,
-            workload: &self.workload,
+            visits: &self.visits,
             duration: Duration::from_secs(7200),
             seed: self.seed,
             client: Box::new(client),
             server: Box::new(server),
+            hosts: &mut NoMore,
             budget: Budget::default(),
         })
     }

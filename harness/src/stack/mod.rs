@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::endpoint::{Endpoint, EndpointConfig};
+use crate::endpoint::{Endpoint, EndpointConfig, Listener, Session};
+use crate::time::SimTime;
 
 #[cfg(any(feature = "dimpl", feature = "rtc-dtls"))]
 mod clock;
@@ -16,6 +17,8 @@ mod dimpl;
 #[cfg(any(feature = "dimpl", feature = "rtc-dtls"))]
 mod key_log;
 mod last;
+#[cfg(any(feature = "dimpl", feature = "rtc-dtls"))]
+mod listener;
 mod native;
 mod options;
 #[cfg(feature = "rtc-dtls")]
@@ -52,8 +55,17 @@ pub trait Stack: Send + Sync {
     fn determinism(&self) -> Determinism;
     /// Why this stack cannot be this endpoint, or `None` if it can.
     fn unsupported(&self, config: &EndpointConfig) -> Option<String>;
-    /// Builds an endpoint; all its randomness comes from `entropy` where the stack allows.
-    fn build(&self, config: &EndpointConfig, entropy: [u8; 32]) -> Result<Box<dyn Endpoint>, String>;
+    /// Builds a client that begins at `now`, to resume `session` if there is one; all its randomness comes from `entropy`
+    /// where the stack allows.
+    fn client(
+        &self,
+        config: &EndpointConfig,
+        session: Option<&Session>,
+        now: SimTime,
+        entropy: [u8; 32],
+    ) -> Result<Box<dyn Endpoint>, String>;
+    /// Builds a server. Its first endpoint draws from `entropy` as if there were no others.
+    fn listen(&self, config: &EndpointConfig, entropy: [u8; 32]) -> Result<Box<dyn Listener>, String>;
 }
 
 /// All stacks of this build, by name. Mutants are left out: [`get`] finds them, no run picks one up by accident.

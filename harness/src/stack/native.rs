@@ -3,16 +3,18 @@
 //! Outputs are pulled one at a time, as the simulation asks, so that its budgets see a stack that never comes to rest.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 use dtls_impl::config::{
-    CertifiedKey, ClientCredentials, Common, Cookies, Psk, ServerCredentials, UnknownIdentity, Versions,
+    CertifiedKey, ClientCredentials, Common, Cookies, EarlyData, Psk, ReplayGuard, ServerCredentials, TicketKeys,
+    Tickets, UnknownIdentity, Versions,
 };
 use dtls_impl::config::{MTU_MAX, MTU_MIN};
 use dtls_impl::crypto::{self, CryptoProvider, Secret};
 use dtls_impl::pki::ServerVerifier;
 use dtls_impl::wire::CipherSuite;
-use dtls_impl::{ClientConfig, Connection, Event, Instant, Mutation, Output, Seed, ServerConfig};
+use dtls_impl::{ClientConfig, ClientSession, Connection, Event, Instant, Mutation, Output, Seed, ServerConfig};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use rustls_pki_types::DnsName;
@@ -20,7 +22,10 @@ use rustls_pki_types::DnsName;
 use super::last::Last;
 use super::options::suites_missing;
 use super::{Determinism, Stack};
-use crate::endpoint::{Credentials, Dtls, Endpoint, EndpointConfig, EndpointEvent, Group, Role};
+use crate::endpoint::{
+    Ask, Credentials, Dtls, Endpoint, EndpointConfig, EndpointEvent, Group, Listener, Negotiated, PskMode, Role,
+    Session, Transmit,
+};
 use crate::pki::Identity;
 use crate::time::SimTime;
 
@@ -72,8 +77,8 @@ impl Stack for Native {
         if self.0.is_some() && config.dtls == Dtls::V13 {
             return Some("breaks a rule of DTLS 1.2".to_owned());
         }
-        if matches!((config.dtls, &config.credentials), (Dtls::V13, Credentials::Psk { ecdhe: false, .. })) {
-            return Some("adds ECDHE to every pre-shared key in DTLS 1.3".to_owned());
+        if config.features.resumption.is_some() && config.dtls == Dtls::V12 {
+            return Some("has no session resumption in DTLS 1.2".to_owned());
         }
         if config.role == Role::Client && server_name(config).is_err() {
             return Some(format!("takes a DNS name as server name, which {:?} is not", config.server_name));
@@ -99,31 +104,92 @@ impl Stack for Native {
         None
     }
 
-    fn build(&self, config: &EndpointConfig, entropy: [u8; 32]) -> Result<Box<dyn Endpoint>, String> {
-        let mut inner = Config::defaults(config)?;
-        apply(config, self.0, inner.common_mut());
-        let mut entropy = ChaCha20Rng::from_seed(entropy);
-        let mut draw = || {
-            let mut bytes = [0; 32];
-            entropy.fill_bytes(&mut bytes);
-            bytes
+    fn client(
+        &self,
+        config: &EndpointConfig,
+        session: Option<&Session>,
+        _now: SimTime,
+        entropy: [u8; 32],
+    ) -> Result<Box<dyn Endpoint>, String> {
+        let Config::Client(mut inner) = Config::defaults(config)? else {
+            return Err("was told to be a server".to_owned());
         };
-        let seed = Seed(draw());
-        let state = match inner {
-            Config::Client(inner) => {
-                let name = server_name(config)?;
-                State::Waiting(Box::new(move |now| Connection::client(Arc::new(inner), name.as_deref(), seed, now)))
-            }
-            Config::Server(mut inner) => {
-                if config.cookie {
-                    inner.cookies = Cookies::Required { secret: Secret::new(draw().to_vec()) };
-                }
-                let peer = config.peer.to_string();
-                let connection = Connection::server(Arc::new(inner), peer.as_bytes(), seed, Instant::ZERO);
-                State::Running(Box::new(connection.map_err(|error| error.to_string())?))
+        apply(config, self.0, &mut inner.common);
+        inner.early_data = config.features.early_data.is_some();
+        let session = match session {
+            None => None,
+            Some(Session(session)) => {
+                let session = session.downcast_ref::<ClientSession>().ok_or("the session is of another stack")?;
+                Some(session.clone())
             }
         };
-        Ok(Box::new(NativeEndpoint { state, events: VecDeque::new(), datagrams: VecDeque::new(), deadline: None }))
+        let (inner, name, seed) = (Arc::new(inner), server_name(config)?, Seed(Draws::new(entropy).next()));
+        Ok(Box::new(NativeEndpoint::new(State::Waiting(Box::new(move |now| match session {
+            None => Connection::client(inner, name.as_deref(), seed, now),
+            Some(session) => Connection::resume(inner, name.as_deref(), session, seed, now),
+        })))))
+    }
+
+    fn listen(&self, config: &EndpointConfig, entropy: [u8; 32]) -> Result<Box<dyn Listener>, String> {
+        let Config::Server(mut inner) = Config::defaults(config)? else {
+            return Err("was told to be a client".to_owned());
+        };
+        apply(config, self.0, &mut inner.common);
+        let mut draws = Draws::new(entropy);
+        // The first connection draws before all that the server keeps: it has the same bytes whatever that is.
+        let first = Some(draws.next());
+        if config.cookie {
+            inner.cookies = Cookies::Required { secret: Secret::new(draws.next().to_vec()) };
+        }
+        if let Some(resumption) = config.features.resumption {
+            let mut tickets = Tickets::new(TicketKeys::new(draws.next()));
+            tickets.count = resumption.count.unwrap_or(tickets.count);
+            tickets.lifetime = resumption.lifetime.unwrap_or(tickets.lifetime);
+            inner.tickets = Some(tickets);
+        }
+        if let Some(asked) = config.features.early_data {
+            let mut early_data = EarlyData::new(Arc::new(ReplayGuard::new(REPLAYS_MAX)));
+            early_data.max_size = asked.max;
+            early_data.window = asked.window.unwrap_or(early_data.window);
+            inner.early_data = Some(early_data);
+        }
+        Ok(Box::new(NativeListener { config: Arc::new(inner), first, draws }))
+    }
+}
+
+/// Tickets with early data that a server remembers: more than any scenario uses.
+const REPLAYS_MAX: usize = 4096;
+
+/// Everything random that is not a connection's own.
+struct Draws(ChaCha20Rng);
+
+impl Draws {
+    fn new(entropy: [u8; 32]) -> Self {
+        Self(ChaCha20Rng::from_seed(entropy))
+    }
+
+    fn next(&mut self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        self.0.fill_bytes(&mut bytes);
+        bytes
+    }
+}
+
+/// A server: its connections share what is in the configuration.
+struct NativeListener {
+    config: Arc<ServerConfig>,
+    /// Seed of the first connection.
+    first: Option<[u8; 32]>,
+    draws: Draws,
+}
+
+impl Listener for NativeListener {
+    fn accept(&mut self, now: SimTime, peer: SocketAddr) -> Result<Box<dyn Endpoint>, String> {
+        let seed = Seed(self.first.take().unwrap_or_else(|| self.draws.next()));
+        let peer = peer.to_string();
+        let connection = Connection::server(Arc::clone(&self.config), peer.as_bytes(), seed, instant(now));
+        let connection = connection.map_err(|error| error.to_string())?;
+        Ok(Box::new(NativeEndpoint::new(State::Running(Box::new(connection)))))
     }
 }
 
@@ -196,6 +262,17 @@ fn apply(config: &EndpointConfig, mutation: Option<Mutation>, common: &mut Commo
         });
         common.groups = groups.collect();
     }
+    if let (Dtls::V13, Credentials::Psk { ecdhe: false, .. }) = (config.dtls, &config.credentials) {
+        common.psk_modes = vec![dtls_impl::config::PskMode::Ke];
+    }
+    if !config.features.psk_modes.is_empty() {
+        let modes = config.features.psk_modes.iter().map(|mode| match mode {
+            PskMode::PskDheKe => dtls_impl::config::PskMode::DheKe,
+            PskMode::PskKe => dtls_impl::config::PskMode::Ke,
+        });
+        common.psk_modes = modes.collect();
+    }
+    common.psk_import = config.features.psk_import.as_ref().map(|context| context.clone().into_bytes());
     let timers = &mut common.timers;
     timers.initial = config.timer_initial.unwrap_or(timers.initial);
     timers.max = config.timer_max.unwrap_or(timers.max.max(timers.initial));
@@ -246,6 +323,10 @@ struct NativeEndpoint {
 }
 
 impl NativeEndpoint {
+    fn new(state: State) -> Self {
+        Self { state, events: VecDeque::new(), datagrams: VecDeque::new(), deadline: None }
+    }
+
     fn connection(&mut self) -> Option<&mut Connection> {
         match &mut self.state {
             State::Running(connection) => Some(connection),
@@ -257,7 +338,14 @@ impl NativeEndpoint {
     fn pull(&mut self) -> bool {
         match self.connection().map_or(Output::Idle, Connection::poll_output) {
             Output::Datagram(datagram) => self.datagrams.push_back(datagram),
-            Output::Event(event) => self.events.extend(translate(event)),
+            Output::Event(event) => {
+                let established = matches!(event, Event::Established { .. });
+                self.events.extend(translate(event));
+                if established {
+                    let negotiated = self.connection().and_then(|connection| connection.negotiated());
+                    self.events.extend(negotiated.iter().flat_map(more).map(EndpointEvent::Negotiated));
+                }
+            }
             Output::WakeAt(at) => {
                 self.deadline = Some(SimTime::from_nanos(at.as_nanos()));
                 return false;
@@ -279,9 +367,18 @@ fn translate(event: Event) -> Option<EndpointEvent> {
         Event::Failed(error) => EndpointEvent::Failed(error.to_string()),
         Event::Discarded(reason) => EndpointEvent::Discarded(reason.to_string()),
         Event::KeyLog(line) => EndpointEvent::KeyLog(line),
+        Event::Session(session) => EndpointEvent::Session(Session(Arc::new(session))),
+        Event::EarlyData(data) => EndpointEvent::EarlyData(data),
+        Event::EarlyDataAccepted => EndpointEvent::EarlyDataAnswer { accepted: true },
+        Event::EarlyDataRejected => EndpointEvent::EarlyDataAnswer { accepted: false },
         // Alerts are on the wire for all to see.
         _ => return None,
     })
+}
+
+/// What was agreed beyond the suite.
+fn more(negotiated: &dtls_impl::Negotiated) -> Vec<Negotiated> {
+    negotiated.resumed.then_some(Negotiated::Resumed).into_iter().collect()
 }
 
 fn instant(at: SimTime) -> Instant {
@@ -299,15 +396,15 @@ impl Endpoint for NativeEndpoint {
         }
     }
 
-    fn handle_datagram(&mut self, now: SimTime, datagram: &[u8]) {
+    fn handle_datagram(&mut self, now: SimTime, _from: SocketAddr, datagram: &[u8]) {
         if let Some(connection) = self.connection() {
             connection.handle_datagram(instant(now), datagram);
         }
     }
 
-    fn poll_transmit(&mut self, _now: SimTime) -> Option<Vec<u8>> {
+    fn poll_transmit(&mut self, _now: SimTime) -> Option<Transmit> {
         while self.datagrams.is_empty() && self.pull() {}
-        self.datagrams.pop_front()
+        self.datagrams.pop_front().map(Transmit::from)
     }
 
     fn poll_timeout(&mut self, _now: SimTime) -> Option<SimTime> {
@@ -340,5 +437,19 @@ impl Endpoint for NativeEndpoint {
         if let Some(connection) = self.connection() {
             connection.close(instant(now));
         }
+    }
+
+    fn send_early(&mut self, now: SimTime, data: &[u8]) -> Result<(), String> {
+        let connection = self.connection().ok_or("not started")?;
+        connection.send_early(instant(now), data).map_err(|error| error.to_string())
+    }
+
+    fn ask(&mut self, now: SimTime, ask: Ask) -> Result<(), String> {
+        let connection = self.connection().ok_or("not started")?;
+        let done = match ask {
+            Ask::UpdateKeys { request_peer } => connection.update_keys(instant(now), request_peer),
+            Ask::RequestConnectionIds(_) | Ask::NewConnectionIds(_) => return Err(format!("cannot {ask}")),
+        };
+        done.map_err(|error| error.to_string())
     }
 }

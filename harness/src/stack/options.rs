@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 #[cfg(any(feature = "dimpl", feature = "rtc-dtls"))]
-use crate::endpoint::{Credentials, EndpointConfig};
+use crate::endpoint::Credentials;
+use crate::endpoint::EndpointConfig;
 
 /// The family of cipher suites that credentials need.
 #[cfg(any(feature = "dimpl", feature = "rtc-dtls"))]
@@ -41,4 +42,10 @@ pub(super) fn suites_missing(asked: &[String], has: &[impl AsRef<str>]) -> Optio
 pub(super) fn timer_max_refused(config: &EndpointConfig, longest: Duration) -> Option<String> {
     let max = config.timer_max?;
     (max < longest).then(|| format!("has no cap on its retransmission timer, which reaches {longest:?}"))
+}
+
+/// Why a stack that has nothing beyond a handshake but `has` cannot have what is asked for.
+pub(super) fn features_refused(config: &EndpointConfig, has: &[&str]) -> Option<String> {
+    let missing = config.features.asked().into_iter().find(|name| !has.contains(name))?;
+    Some(format!("has no {missing} here"))
 }

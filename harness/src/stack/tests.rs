@@ -8,16 +8,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::*;
-use crate::endpoint::{Credentials, Dtls, EndpointEvent, Group, Role};
+use crate::endpoint::{Credentials, Dtls, EndpointEvent, Features, Group, Role, Transmit};
 use crate::pki::{self, ChainShape};
-use crate::time::SimTime;
 
 const DELAY: Duration = Duration::from_millis(10);
 const HORIZON: SimTime = SimTime::from_nanos(300_000_000_000);
 
 fn config(role: Role, credentials: &Credentials) -> EndpointConfig {
-    let address = |host: u8| SocketAddr::from((Ipv4Addr::new(192, 0, 2, host), 4433));
-    let (local, peer) = if role == Role::Client { (address(1), address(2)) } else { (address(2), address(1)) };
+    let (local, peer) = (address(role), address(role.peer()));
     EndpointConfig {
         role,
         dtls: Dtls::V12,
@@ -33,7 +31,13 @@ fn config(role: Role, credentials: &Credentials) -> EndpointConfig {
         timer_max: None,
         give_up: None,
         unix_time: 1_800_000_000,
+        features: Features::default(),
     }
+}
+
+/// Where this end is.
+fn address(role: Role) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::new(192, 0, 2, if role == Role::Client { 1 } else { 2 }), 4433))
 }
 
 fn certificate() -> Credentials {
@@ -42,6 +46,14 @@ fn certificate() -> Credentials {
 
 fn psk() -> Credentials {
     Credentials::Psk { identity: b"meter-7".to_vec(), key: vec![7; 16], ecdhe: false }
+}
+
+/// An endpoint by itself.
+fn build(stack: &dyn Stack, config: &EndpointConfig, entropy: [u8; 32]) -> Result<Box<dyn Endpoint>, String> {
+    match config.role {
+        Role::Client => stack.client(config, None, SimTime::ZERO, entropy),
+        Role::Server => stack.listen(config, entropy)?.accept(SimTime::ZERO, config.peer),
+    }
 }
 
 /// One datagram as it was sent.
@@ -79,7 +91,7 @@ impl Pair {
             let stack = get(name).unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(stack.unsupported(&config), None, "{name} as {role}");
             let entropy = [if role == Role::Client { 1 } else { 2 }; 32];
-            (role, stack.build(&config, entropy).unwrap_or_else(|error| panic!("{name} as {role}: {error}")))
+            (role, build(&*stack, &config, entropy).unwrap_or_else(|error| panic!("{name} as {role}: {error}")))
         });
         Self {
             ends: ends.into(),
@@ -115,7 +127,7 @@ impl Pair {
             self.now = next.max(self.now);
             if delivery == Some(next) {
                 if let Some((_, to, bytes)) = self.wire.pop_front() {
-                    self.with(to, |end, now| end.handle_datagram(now, &bytes), path);
+                    self.with(to, |end, now| end.handle_datagram(now, address(to.peer()), &bytes), path);
                 }
                 continue;
             }
@@ -148,7 +160,7 @@ impl Pair {
                 }
                 self.events.push((now, role, event));
             }
-            while let Some(bytes) = end.poll_transmit(now) {
+            while let Some(Transmit { bytes, .. }) = end.poll_transmit(now) {
                 idle = false;
                 let index = self.sent.iter().filter(|sent| sent.from == role).count();
                 let arriving = path(role, index, &bytes);

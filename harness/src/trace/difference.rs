@@ -98,14 +98,7 @@ impl fmt::Display for What {
             Self::AppSend(role, data) => write!(f, "{role}'s application sends {} B", data.len()),
             Self::AppClose(role) => write!(f, "{role}'s application closes"),
             Self::AppSendEarly(data) => write!(f, "client's application sends {} B of early data", data.len()),
-            Self::AppUpdateKeys { by, request_peer: false } => write!(f, "{by}'s application updates keys"),
-            Self::AppUpdateKeys { by, request_peer: true } => write!(f, "{by}'s application updates keys of both"),
-            Self::AppRequestConnectionIds(role, count) => {
-                write!(f, "{role}'s application asks for {count} connection IDs")
-            }
-            Self::AppNewConnectionIds(role, count) => {
-                write!(f, "{role}'s application gives {count} connection IDs")
-            }
+            Self::AppAsk(role, ask) => write!(f, "{role}'s application wants it to {ask}"),
             Self::End(end) => write!(f, "the run ends: {end}"),
         }
     }

@@ -13,7 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 use sha2::{Digest, Sha256};
 
 use super::{Cause, End, Event, Fate, FaultAction, Path, Refusal, Sent, Trace, Visit, What};
-use crate::endpoint::{EndpointEvent, Negotiated, Role};
+use crate::endpoint::{Ask, EndpointEvent, Negotiated, Role};
 
 /// Hash of a trace. Shown as 16 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -141,20 +141,16 @@ impl Encoder {
                 self.u8(12);
                 self.bytes(data);
             }
-            What::AppUpdateKeys { by, request_peer } => {
+            What::AppAsk(role, ask) => {
                 self.u8(13);
-                self.role(*by);
-                self.u8(u8::from(*request_peer));
-            }
-            What::AppRequestConnectionIds(role, count) => {
-                self.u8(14);
                 self.role(*role);
-                self.u8(*count);
-            }
-            What::AppNewConnectionIds(role, count) => {
-                self.u8(15);
-                self.role(*role);
-                self.u8(*count);
+                let (tag, value) = match ask {
+                    Ask::UpdateKeys { request_peer } => (0, u8::from(*request_peer)),
+                    Ask::RequestConnectionIds(count) => (1, *count),
+                    Ask::NewConnectionIds(count) => (2, *count),
+                };
+                self.u8(tag);
+                self.u8(value);
             }
         }
     }

@@ -32,22 +32,22 @@ impl Bad {
 impl Endpoint for Bad {
     fn start(&mut self, _now: SimTime) {}
 
-    fn handle_datagram(&mut self, _now: SimTime, _datagram: &[u8]) {
+    fn handle_datagram(&mut self, _now: SimTime, _from: SocketAddr, _datagram: &[u8]) {
         self.datagrams += 1;
         self.outbox += u32::from(self.vice == Vice::Reflect);
         assert!(self.vice != Vice::PanicOnDatagram || self.datagrams < 2, "index {} out of bounds", self.datagrams);
     }
 
-    fn poll_transmit(&mut self, _now: SimTime) -> Option<Vec<u8>> {
+    fn poll_transmit(&mut self, _now: SimTime) -> Option<Transmit> {
         assert!(self.vice != Vice::PanicOnPoll || self.datagrams < 2, "poll");
         if self.datagrams == 0 {
             return None;
         }
         match self.vice {
-            Vice::EndlessDatagrams => Some(vec![1]),
+            Vice::EndlessDatagrams => Some(vec![1].into()),
             Vice::ManyDatagrams | Vice::ManyBytes | Vice::Reflect if self.outbox > 0 => {
                 self.outbox -= 1;
-                Some(vec![1; if self.vice == Vice::ManyBytes { 60_000 } else { 1 }])
+                Some(vec![1; if self.vice == Vice::ManyBytes { 60_000 } else { 1 }].into())
             }
             _ => None,
         }

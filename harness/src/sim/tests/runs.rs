@@ -37,11 +37,12 @@ fn a_run_ends_with_its_duration_and_not_before_what_is_due_then() {
         let trace = run(Setup {
             network: &network,
             faults: &[],
-            workload: &idle(),
+            visits: &[VisitSpec::default()],
             duration,
             seed: 1,
             client: Box::new(Fake::sender(2, 5 * MS, 10)),
             server: Box::new(Fake::default()),
+            hosts: &mut NoMore,
             budget: Budget::default(),
         });
         (arrivals(&trace).len(), trace.events.last().cloned())
@@ -68,7 +69,7 @@ fn at_one_instant_deliveries_come_before_deadlines() {
 fn the_workload_is_echoed_and_then_closed() {
     let network = network(pipe());
     let workload = Workload { messages: 2, size: 20, interval: 3 * MS, close: Some(Role::Client), ..idle() };
-    let given = Given { workload, ..Given::new(&network) };
+    let given = Given { visits: once(workload), ..Given::new(&network) };
     let trace = given.fly(Fake::established(), Fake::established()).trace;
     let actions: Vec<_> = trace
         .events
@@ -92,7 +93,7 @@ fn missing_echoes_delay_the_close_by_a_second() {
     let network = network(pipe());
     let workload = Workload { messages: 1, size: 20, interval: MS, close: Some(Role::Server), ..idle() };
     let hole = Fault::Blackhole { from: Some(Role::Server), start: SimTime::ZERO, end: SimTime::MAX, optional: false };
-    let given = Given { workload, faults: &[hole], ..Given::new(&network) };
+    let given = Given { visits: once(workload), faults: &[hole], ..Given::new(&network) };
     let trace = given.fly(Fake::established(), Fake::established()).trace;
     let closed = trace.events.iter().find(|event| event.what == What::AppClose(Role::Server)).map(|event| event.at);
     assert_eq!(closed, Some(ms(1000)));

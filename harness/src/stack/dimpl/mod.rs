@@ -7,6 +7,7 @@ mod date;
 mod provider;
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,9 +16,12 @@ use ::dimpl::{Config, ConfigBuilder, Dtls, DtlsCertificate, Output, PskResolver}
 use p256::pkcs8::EncodePrivateKey;
 
 use super::clock::Base;
-use super::options::{Family, suites_missing, timer_max_refused};
+use super::listener::Separate;
+use super::options::{Family, features_refused, suites_missing, timer_max_refused};
 use super::{Determinism, Stack};
-use crate::endpoint::{Credentials, Dtls as Version, Endpoint, EndpointConfig, EndpointEvent, Group, Role};
+use crate::endpoint::{
+    Credentials, Dtls as Version, Endpoint, EndpointConfig, EndpointEvent, Group, Listener, Role, Session, Transmit,
+};
 use crate::pki::{Identity, KeyKind};
 use crate::time::SimTime;
 use provider::Host;
@@ -72,6 +76,9 @@ impl Stack for Dimpl {
     }
 
     fn unsupported(&self, config: &EndpointConfig) -> Option<String> {
+        if let Some(reason) = features_refused(config, &[]) {
+            return Some(reason);
+        }
         let family = Family::of(&config.credentials);
         if config.dtls == Version::V13 && family != Family::Certificate {
             return Some("has no pre-shared keys in DTLS 1.3".to_owned());
@@ -111,47 +118,64 @@ impl Stack for Dimpl {
         timer_max_refused(config, initial * DOUBLINGS * 5 / 4)
     }
 
-    fn build(&self, config: &EndpointConfig, entropy: [u8; 32]) -> Result<Box<dyn Endpoint>, String> {
-        let mut host = Host::new(entropy);
-        let seed = host.seed();
-        let base = date::base(config.unix_time)?;
-        let start = base.instant(SimTime::ZERO);
-        let built = Arc::new(provider::build(&mut host, config_builder(config).dangerously_set_rng_seed(seed))?);
-        let (certificate, expected) = match (&config.credentials, config.role) {
-            (Credentials::Psk { .. }, _) => (None, None),
-            (Credentials::Certificate(identity), Role::Server) => (Some(server_certificate(identity)), None),
-            (Credentials::Certificate(identity), Role::Client) => {
-                let known = identity.shape.names.contains(&config.server_name);
-                let expected = Expected { leaf: identity.chain[0].to_vec(), known };
-                (Some(unused_certificate()?), Some(expected))
-            }
-        };
-        let mut dtls = host.run(|| match certificate {
-            Some(certificate) if config.dtls == Version::V13 => Dtls::new_13(built, certificate, start),
-            Some(certificate) => Dtls::new_12(built, certificate, start),
-            None => Dtls::new_12_psk(built, start),
-        });
-        let waiting = config.role == Role::Client;
-        if waiting {
-            dtls.set_active(true);
-        } else {
-            // A server takes its Random from the first instant it hears of: the start of the run, whenever a client comes.
-            host.run(|| dtls.handle_timeout(start)).map_err(|error| error.to_string())?;
+    fn client(
+        &self,
+        config: &EndpointConfig,
+        session: Option<&Session>,
+        now: SimTime,
+        entropy: [u8; 32],
+    ) -> Result<Box<dyn Endpoint>, String> {
+        match session {
+            None => build(config, now, entropy),
+            Some(_) => Err("resumes no sessions".to_owned()),
         }
-        Ok(Box::new(DimplEndpoint {
-            dtls,
-            host,
-            base,
-            is_client: waiting,
-            waiting,
-            expected,
-            buffer: vec![0; BUFFER],
-            transmits: VecDeque::new(),
-            events: VecDeque::new(),
-            deadline: None,
-            ended: false,
-        }))
     }
+
+    fn listen(&self, config: &EndpointConfig, entropy: [u8; 32]) -> Result<Box<dyn Listener>, String> {
+        Ok(Box::new(Separate::new(config, entropy, build)))
+    }
+}
+
+fn build(config: &EndpointConfig, now: SimTime, entropy: [u8; 32]) -> Result<Box<dyn Endpoint>, String> {
+    let mut host = Host::new(entropy);
+    let seed = host.seed();
+    let base = date::base(config.unix_time)?;
+    let start = base.instant(now);
+    let built = Arc::new(provider::build(&mut host, config_builder(config).dangerously_set_rng_seed(seed))?);
+    let (certificate, expected) = match (&config.credentials, config.role) {
+        (Credentials::Psk { .. }, _) => (None, None),
+        (Credentials::Certificate(identity), Role::Server) => (Some(server_certificate(identity)), None),
+        (Credentials::Certificate(identity), Role::Client) => {
+            let known = identity.shape.names.contains(&config.server_name);
+            let expected = Expected { leaf: identity.chain[0].to_vec(), known };
+            (Some(unused_certificate()?), Some(expected))
+        }
+    };
+    let mut dtls = host.run(|| match certificate {
+        Some(certificate) if config.dtls == Version::V13 => Dtls::new_13(built, certificate, start),
+        Some(certificate) => Dtls::new_12(built, certificate, start),
+        None => Dtls::new_12_psk(built, start),
+    });
+    let waiting = config.role == Role::Client;
+    if waiting {
+        dtls.set_active(true);
+    } else {
+        // A server takes its Random from the first instant it hears of: the start of the run, whenever a client comes.
+        host.run(|| dtls.handle_timeout(start)).map_err(|error| error.to_string())?;
+    }
+    Ok(Box::new(DimplEndpoint {
+        dtls,
+        host,
+        base,
+        is_client: waiting,
+        waiting,
+        expected,
+        buffer: vec![0; BUFFER],
+        transmits: VecDeque::new(),
+        events: VecDeque::new(),
+        deadline: None,
+        ended: false,
+    }))
 }
 
 impl Family {
@@ -341,7 +365,7 @@ impl Endpoint for DimplEndpoint {
         }
     }
 
-    fn handle_datagram(&mut self, now: SimTime, datagram: &[u8]) {
+    fn handle_datagram(&mut self, now: SimTime, _from: SocketAddr, datagram: &[u8]) {
         if self.ended || self.waiting {
             return;
         }
@@ -356,8 +380,8 @@ impl Endpoint for DimplEndpoint {
         }
     }
 
-    fn poll_transmit(&mut self, _now: SimTime) -> Option<Vec<u8>> {
-        self.transmits.pop_front()
+    fn poll_transmit(&mut self, _now: SimTime) -> Option<Transmit> {
+        self.transmits.pop_front().map(Transmit::from)
     }
 
     fn poll_timeout(&mut self, _now: SimTime) -> Option<SimTime> {

@@ -26,9 +26,12 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::clock::Base;
 use super::last::Last;
-use super::options::{Family, suites_missing, timer_max_refused};
+use super::listener::Separate;
+use super::options::{Family, features_refused, suites_missing, timer_max_refused};
 use super::{Determinism, Stack};
-use crate::endpoint::{Credentials, Dtls, Endpoint, EndpointConfig, EndpointEvent, Group, Role};
+use crate::endpoint::{
+    Credentials, Dtls, Endpoint, EndpointConfig, EndpointEvent, Group, Listener, Role, Session, Transmit,
+};
 use crate::pki::{Identity, KeyKind};
 use crate::time::SimTime;
 use provider::{KeyLog, Provider};
@@ -74,6 +77,9 @@ impl Stack for RtcDtls {
     }
 
     fn unsupported(&self, config: &EndpointConfig) -> Option<String> {
+        if let Some(reason) = features_refused(config, &[]) {
+            return Some(reason);
+        }
         if config.dtls != Dtls::V12 {
             return Some(format!("does not speak {}", config.dtls));
         }
@@ -108,28 +114,45 @@ impl Stack for RtcDtls {
         timer_max_refused(config, interval)
     }
 
-    fn build(&self, config: &EndpointConfig, entropy: [u8; 32]) -> Result<Box<dyn Endpoint>, String> {
-        let key_log = KeyLog::default();
-        let groups = config.groups.iter().map(|group| match group {
-            Group::X25519 => KeyExchangeAlgorithm::X25519,
-            Group::P256 => KeyExchangeAlgorithm::P256,
-        });
-        let provider = Provider::new(entropy, groups.collect(), Arc::clone(&key_log));
-        let handshake = Arc::new(handshake_config(config, provider)?);
-        let (client, server) = match config.role {
-            Role::Client => (Some(handshake), None),
-            Role::Server => (None, Some(handshake)),
-        };
-        Ok(Box::new(RtcEndpoint {
-            inner: Inner::new(config.local, TransportProtocol::UDP, server),
-            client,
-            peer: config.peer,
-            base: Base::shared(),
-            key_log,
-            events: VecDeque::new(),
-            ended: false,
-        }))
+    fn client(
+        &self,
+        config: &EndpointConfig,
+        session: Option<&Session>,
+        now: SimTime,
+        entropy: [u8; 32],
+    ) -> Result<Box<dyn Endpoint>, String> {
+        match session {
+            None => build(config, now, entropy),
+            Some(_) => Err("resumes no sessions".to_owned()),
+        }
     }
+
+    fn listen(&self, config: &EndpointConfig, entropy: [u8; 32]) -> Result<Box<dyn Listener>, String> {
+        Ok(Box::new(Separate::new(config, entropy, build)))
+    }
+}
+
+fn build(config: &EndpointConfig, _now: SimTime, entropy: [u8; 32]) -> Result<Box<dyn Endpoint>, String> {
+    let key_log = KeyLog::default();
+    let groups = config.groups.iter().map(|group| match group {
+        Group::X25519 => KeyExchangeAlgorithm::X25519,
+        Group::P256 => KeyExchangeAlgorithm::P256,
+    });
+    let provider = Provider::new(entropy, groups.collect(), Arc::clone(&key_log));
+    let handshake = Arc::new(handshake_config(config, provider)?);
+    let (client, server) = match config.role {
+        Role::Client => (Some(handshake), None),
+        Role::Server => (None, Some(handshake)),
+    };
+    Ok(Box::new(RtcEndpoint {
+        inner: Inner::new(config.local, TransportProtocol::UDP, server),
+        client,
+        peer: config.peer,
+        base: Base::shared(),
+        key_log,
+        events: VecDeque::new(),
+        ended: false,
+    }))
 }
 
 fn handshake_config(config: &EndpointConfig, provider: Provider) -> Result<HandshakeConfig, String> {
@@ -267,7 +290,7 @@ impl Endpoint for RtcEndpoint {
         }
     }
 
-    fn handle_datagram(&mut self, now: SimTime, datagram: &[u8]) {
+    fn handle_datagram(&mut self, now: SimTime, _from: SocketAddr, datagram: &[u8]) {
         // A client that has not started has no association to read for; the crate would refuse it as well.
         if self.ended || self.client.is_some() {
             return;
@@ -280,8 +303,8 @@ impl Endpoint for RtcEndpoint {
         }
     }
 
-    fn poll_transmit(&mut self, _now: SimTime) -> Option<Vec<u8>> {
-        self.inner.poll_transmit().map(|transmit| transmit.message.to_vec())
+    fn poll_transmit(&mut self, _now: SimTime) -> Option<Transmit> {
+        self.inner.poll_transmit().map(|transmit| transmit.message.to_vec().into())
     }
 
     fn poll_timeout(&mut self, _now: SimTime) -> Option<SimTime> {

@@ -179,7 +179,11 @@ fn one_forged_record_ends_an_association_of_rtc_dtls_with_a_pre_shared_key() {
     for victim in Role::BOTH {
         let failing = those(&psk(), |pair| {
             pair.run_over(faithful);
-            pair.with(victim, |end, now| end.handle_datagram(now, &record(23, 1, 99, &[0x55; 40])), &mut faithful);
+            pair.with(
+                victim,
+                |end, now| end.handle_datagram(now, address(victim.peer()), &record(23, 1, 99, &[0x55; 40])),
+                &mut faithful,
+            );
             pair.carry_on(&mut faithful);
             !still_talks(pair)
         });
@@ -207,7 +211,11 @@ fn a_forged_handshake_record_makes_two_ends_of_rtc_dtls_repeat_their_last_flight
     let failing = those(&certificate(), |pair| {
         pair.run_over(faithful);
         let before = pair.sent.len();
-        pair.with(Role::Client, |end, now| end.handle_datagram(now, &record(22, 0, 99, &[0; 12])), &mut faithful);
+        pair.with(
+            Role::Client,
+            |end, now| end.handle_datagram(now, address(Role::Server), &record(22, 0, 99, &[0; 12])),
+            &mut faithful,
+        );
         pair.carry_on(&mut faithful);
         pair.sent.len() > before
     });

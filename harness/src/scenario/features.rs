@@ -1,0 +1,127 @@
+//! What endpoints are to be capable of beyond a handshake.
+
+use super::CredentialsSpec;
+use super::error::{Error, Source};
+use super::file::EndpointKeys;
+use super::text::Either;
+use crate::endpoint::{Dtls, EarlyData, Features, PskMode, ResumeBy, Resumption, Role};
+
+/// Most early data that a file may allow: what one record holds, a few times over.
+const EARLY_DATA_MAX: u32 = 1 << 20;
+const EARLY_DATA_DEFAULT: u32 = 1 << 14;
+const TICKETS_MAX: u64 = 8;
+
+impl Source<'_> {
+    pub(super) fn features(
+        &self,
+        both: &EndpointKeys,
+        own: &EndpointKeys,
+        role: Role,
+        dtls: Dtls,
+        credentials: &CredentialsSpec,
+    ) -> Result<Features, Error> {
+        self.only_servers(own, role)?;
+        Ok(Features {
+            resumption: self.resumption(both, own, role, dtls)?,
+            psk_modes: self.psk_modes(both, own, dtls)?,
+            psk_import: match own.psk_import.as_ref().or(both.psk_import.as_ref()) {
+                None => None,
+                Some(at) if dtls == Dtls::V12 || !matches!(credentials, CredentialsSpec::Psk { .. }) => {
+                    let help = "it is for `dtls: 1.3` with `credentials: psk` or `ecdhe-psk`";
+                    return Err(self.error(at, "there is no pre-shared key to import", help));
+                }
+                Some(at) => Some(at.value.clone()),
+            },
+            early_data: self.early_data(both, own, role, dtls)?,
+        })
+    }
+
+    fn only_servers(&self, own: &EndpointKeys, role: Role) -> Result<(), Error> {
+        let help = "a client resumes, and sends early data, in a visit; see `visits`";
+        match (role, &own.resumption, &own.early_data) {
+            (Role::Client, Some(at), _) => Err(self.error(at, "this is for servers", help)),
+            (Role::Client, _, Some(at)) => Err(self.error(at, "this is for servers", help)),
+            _ => Ok(()),
+        }
+    }
+
+    fn resumption(
+        &self,
+        both: &EndpointKeys,
+        own: &EndpointKeys,
+        role: Role,
+        dtls: Dtls,
+    ) -> Result<Option<Resumption>, Error> {
+        let Some(at) = own.resumption.as_ref().or(both.resumption.as_ref()).filter(|_| role == Role::Server) else {
+            return Ok(None);
+        };
+        let resumption = match &at.value {
+            Either::Short(text) => Resumption { by: self.read_text(at, text)?, count: None, lifetime: None },
+            Either::Long(keys) => Resumption {
+                by: keys.by.unwrap_or_default(),
+                count: match &keys.count {
+                    None => None,
+                    Some(at) => match self.read(at)? {
+                        count @ 1..=TICKETS_MAX => Some(count as u8),
+                        count => {
+                            let help = format!("from 1 to {TICKETS_MAX}");
+                            return Err(self.error(at, format!("no server gives {count} tickets"), help));
+                        }
+                    },
+                },
+                lifetime: self.read_option(keys.lifetime.as_ref())?,
+            },
+        };
+        match (dtls, resumption) {
+            (Dtls::V13, Resumption { by: ResumeBy::SessionIds, .. }) => {
+                Err(self.error(at, "DTLS 1.3 does not resume by session ID", "write `tickets`"))
+            }
+            (Dtls::V12, Resumption { count: Some(_), .. }) => {
+                Err(self.error(at, "a client of DTLS 1.2 gets one ticket", "leave out `count`"))
+            }
+            _ => Ok(Some(resumption)),
+        }
+    }
+
+    fn psk_modes(&self, both: &EndpointKeys, own: &EndpointKeys, dtls: Dtls) -> Result<Vec<PskMode>, Error> {
+        let Some(at) = own.psk_modes.as_ref().or(both.psk_modes.as_ref()) else { return Ok(Vec::new()) };
+        if dtls == Dtls::V12 {
+            let help = "in DTLS 1.2 it is a matter of the cipher suite: see `credentials: ecdhe-psk`";
+            return Err(self.error(at, "DTLS 1.2 has no PSK modes", help));
+        }
+        if at.value.is_empty() {
+            return Err(self.error(at, "no mode is left", "name `psk-dhe-ke`, `psk-ke`, or both"));
+        }
+        Ok(at.value.clone())
+    }
+
+    fn early_data(
+        &self,
+        both: &EndpointKeys,
+        own: &EndpointKeys,
+        role: Role,
+        dtls: Dtls,
+    ) -> Result<Option<EarlyData>, Error> {
+        let Some(at) = own.early_data.as_ref().or(both.early_data.as_ref()).filter(|_| role == Role::Server) else {
+            return Ok(None);
+        };
+        if dtls == Dtls::V12 {
+            return Err(self.error(at, "DTLS 1.2 has no early data", "set `dtls: 1.3`"));
+        }
+        if own.resumption.as_ref().or(both.resumption.as_ref()).is_none() {
+            return Err(self.error(at, "early data needs a ticket", "add `resumption: tickets`"));
+        }
+        let (max, window) = match &at.value {
+            Either::Short(text) => (self.read_text(at, text)?, None),
+            Either::Long(keys) => {
+                let max = self.read_option(keys.max.as_ref())?.unwrap_or(EARLY_DATA_DEFAULT);
+                (max, self.read_option(keys.window.as_ref())?)
+            }
+        };
+        if !(1..=EARLY_DATA_MAX).contains(&max) {
+            let help = format!("from 1 B to {EARLY_DATA_MAX} B");
+            return Err(self.error(at, format!("a server cannot take {max} B of early data"), help));
+        }
+        Ok(Some(EarlyData { max, window }))
+    }
+}
