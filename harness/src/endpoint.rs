@@ -278,24 +278,30 @@ pub struct Features {
     pub psk_import: Option<String>,
     /// Server: takes early data. Client: sends some.
     pub early_data: Option<EarlyData>,
+    /// Takes new keys when its application asks for it.
+    pub key_update: bool,
+    /// Asks for and gives connection IDs when its application asks for it.
+    pub connection_id_messages: bool,
 }
 
 impl Features {
     /// What is asked for, in words that follow "has no".
     pub fn asked(&self) -> Vec<&'static str> {
-        let Self { resumption, psk_modes, psk_import, early_data } = self;
+        let Self { resumption, psk_modes, psk_import, early_data, key_update, connection_id_messages } = self;
         let asked = [
             (resumption.is_some(), "session resumption"),
             (!psk_modes.is_empty(), "choice of PSK modes"),
             (psk_import.is_some(), "import of external PSKs"),
             (early_data.is_some(), "early data"),
+            (*key_update, "key update on request"),
+            (*connection_id_messages, "requests for connection IDs"),
         ];
         asked.into_iter().filter_map(|(is_asked, name)| is_asked.then_some(name)).collect()
     }
 }
 
 /// How sessions are resumed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Resumption {
     /// By what.
     pub by: ResumeBy,

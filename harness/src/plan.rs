@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::addresses::OUTSIDE;
 pub use crate::addresses::{CLIENT, SERVER};
-use crate::endpoint::{Credentials, EarlyData, EndpointConfig, Features, Role};
+use crate::endpoint::{Ask, Credentials, EarlyData, EndpointConfig, Features, Resumption, Role};
 use crate::pki::{self, ChainShape};
 use crate::scenario::{CredentialsSpec, Scenario};
 use crate::stack::{Determinism, Stack};
@@ -72,13 +72,20 @@ impl Plan {
         }
     }
 
-    /// What a file says of the role, and for a client what its visits need.
+    /// What a file says of the role, and what its visits need.
     fn features(&self, role: Role, given: &Features) -> Features {
         let mut features = given.clone();
+        let steps = self.scenario.visits.iter().flat_map(|visit| &visit.workload.steps);
+        for step in steps.filter(|step| step.by == role) {
+            match step.ask {
+                Ask::UpdateKeys { .. } => features.key_update = true,
+                Ask::RequestConnectionIds(_) | Ask::NewConnectionIds(_) => features.connection_id_messages = true,
+            }
+        }
         if role == Role::Client {
             let (server, visits) = (&self.scenario.server.features, &self.scenario.visits);
             if visits.iter().any(|visit| visit.resume) {
-                features.resumption = server.resumption;
+                features.resumption = server.resumption.or(Some(Resumption::default()));
             }
             if visits.iter().any(|visit| visit.early_data.is_some()) {
                 features.early_data = server.early_data.or(Some(EarlyData { max: 0, window: None }));

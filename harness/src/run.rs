@@ -154,7 +154,7 @@ pub fn fly(plan: &Plan, findings: &[Finding]) -> Flight {
         Ok(hosts) => hosts,
         Err(reason) => return landed(Verdict::Error, Some(reason)),
     };
-    let (client, server) = match hosts.first() {
+    let [client, server] = match hosts.first() {
         Ok(first) => first,
         Err(reason) => return landed(Verdict::Error, Some(reason)),
     };
@@ -192,14 +192,14 @@ impl<'a> PlannedHosts<'a> {
         Ok(Self { plan, client, server, listener })
     }
 
-    /// The endpoints of the first visit.
-    fn first(&mut self) -> Result<(Box<dyn Endpoint>, Box<dyn Endpoint>), String> {
+    /// The endpoints of the first visit, client and server.
+    fn first(&mut self) -> Result<[Box<dyn Endpoint>; 2], String> {
         let plan = self.plan;
         let local = self.client.local;
         let client =
             guarded(plan, Role::Client, || sim::Hosts::client(self, SimTime::ZERO, Visit::FIRST, local, None))?;
         let peer = self.server.peer;
-        Ok((client, guarded(plan, Role::Server, || self.listener.accept(SimTime::ZERO, peer))?))
+        Ok([client, guarded(plan, Role::Server, || self.listener.accept(SimTime::ZERO, peer))?])
     }
 }
 

@@ -161,7 +161,7 @@ impl Source<'_> {
             }
             Yaml::Eof { .. } => ("the file is empty".to_owned(), "begin with `windtunnel: 1`".to_owned()),
             Yaml::SerdeInvalidType { unexpected, expected, .. } => {
-                let found = match unexpected {
+                let found = match unexpected.as_str() {
                     "sequence" => "a list",
                     "map" => "a set of keys",
                     other => other,

@@ -5,7 +5,7 @@ use super::file::{CountKeys, ExpectStep, HandshakeKeys, RoundTripKeys, SizeKeys,
 use super::lower::Facts;
 use super::text::{At, Count, Either, Text};
 use super::{
-    CountCheck, Demand, Expectation, Fault, Impairment, Loss, Network, Order, Per, Ratio, Spread, TimeCheck, Workload,
+    CountCheck, Demand, Expectation, Fault, Impairment, Loss, Network, Order, Per, Ratio, Spread, TimeCheck, VisitSpec,
     names,
 };
 use crate::endpoint::Dtls;
@@ -20,7 +20,7 @@ impl Source<'_> {
         facts: &Facts,
         network: &Network,
         faults: &[Fault],
-        workload: &Workload,
+        visit: &VisitSpec,
     ) -> Result<Vec<Expectation>, Error> {
         if steps.value.is_empty() {
             let help = "say what must come of it, for example `- handshake: completes`";
@@ -31,7 +31,7 @@ impl Source<'_> {
             let demands = match &step.value {
                 ExpectStep::RoundTrips(keys) => self.round_trips(keys, network)?,
                 ExpectStep::Struck(keys) => vec![self.struck(&keys.value, facts, network, faults)?],
-                ExpectStep::Echo(keys) => vec![self.echo(keys, workload)?],
+                ExpectStep::Echo(keys) => vec![self.echo(keys, visit)?],
                 other => vec![self.demand(other, facts)?],
             };
             expectations.extend(demands.into_iter().map(|kind| Expectation { line: step.place.line, kind }));
@@ -203,13 +203,15 @@ impl Source<'_> {
         }
     }
 
-    fn echo(&self, at: &At<Either<Text<Count>, CountKeys>>, workload: &Workload) -> Result<Demand, Error> {
+    fn echo(&self, at: &At<Either<Text<Count>, CountKeys>>, visit: &VisitSpec) -> Result<Demand, Error> {
         let (count, place) = match &at.value {
             Either::Short(text) => (self.read_text(at, text)?, at.place),
             Either::Long(keys) => (self.read(&keys.count)?, keys.count.place),
         };
-        if count.min > u64::from(workload.messages) {
-            let help = format!("messages in the workload: {}; see `workload`", workload.messages);
+        // What is sent early comes back as well.
+        let messages = u64::from(visit.workload.messages) + u64::from(visit.early_data.is_some());
+        if count.min > messages {
+            let help = format!("messages in the workload: {messages}; see `workload`");
             return Err(self.error_at(place, format!("{count} cannot come back"), help));
         }
         Ok(Demand::Echo { count })

@@ -33,6 +33,7 @@ impl Source<'_> {
                 Some(at) => Some(at.value.clone()),
             },
             early_data: self.early_data(both, own, role, dtls)?,
+            ..Features::default()
         })
     }
 

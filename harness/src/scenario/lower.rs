@@ -80,8 +80,8 @@ impl Source<'_> {
                 .any(|step| matches!(step.ask, Ask::UpdateKeys { .. })),
         };
         let faults = file.faults.iter().map(|step| self.fault(step, &facts)).collect::<Result<Vec<_>, _>>()?;
-        let workload = visits.last().map(|visit| visit.workload.clone()).unwrap_or_default();
-        let expect = self.expectations(&file.expect, &facts, &network, &faults, &workload)?;
+        let last = visits.last().cloned().unwrap_or_default();
+        let expect = self.expectations(&file.expect, &facts, &network, &faults, &last)?;
         Ok(Scenario {
             name,
             path: self.path.to_owned(),

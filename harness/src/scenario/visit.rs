@@ -168,8 +168,7 @@ impl Source<'_> {
             let request_peer = keys.value.request_peer.unwrap_or(false);
             add(keys.value.by, self.step_after(keys.value.after.as_ref())?, Ask::UpdateKeys { request_peer });
         }
-        let asks: [(_, fn(u8) -> Ask); 2] = [(request, Ask::RequestConnectionIds), (give, Ask::NewConnectionIds)];
-        for (keys, ask) in asks {
+        for (is_request, keys) in [(true, request), (false, give)] {
             let Some(keys) = keys else { continue };
             self.only_13(keys, dtls)?;
             let count = match &keys.value.count {
@@ -179,7 +178,8 @@ impl Source<'_> {
                     .filter(|count| *count > 0)
                     .ok_or_else(|| self.error(at, "one message cannot ask for or give so many", "from 1 to 255"))?,
             };
-            add(keys.value.by, self.step_after(keys.value.after.as_ref())?, ask(count));
+            let ask = if is_request { Ask::RequestConnectionIds(count) } else { Ask::NewConnectionIds(count) };
+            add(keys.value.by, self.step_after(keys.value.after.as_ref())?, ask);
         }
         // In the order in which they are due; those due together in the order of the keys above.
         steps.sort_by_key(|step| step.after);

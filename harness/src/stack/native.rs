@@ -20,7 +20,7 @@ use rand_core::{Rng, SeedableRng};
 use rustls_pki_types::DnsName;
 
 use super::last::Last;
-use super::options::suites_missing;
+use super::options::{features_refused, suites_missing};
 use super::{Determinism, Stack};
 use crate::endpoint::{
     Ask, Credentials, Dtls, Endpoint, EndpointConfig, EndpointEvent, Group, Listener, Negotiated, PskMode, Role,
@@ -77,6 +77,9 @@ impl Stack for Native {
         if self.0.is_some() && config.dtls == Dtls::V13 {
             return Some("breaks a rule of DTLS 1.2".to_owned());
         }
+        if let Some(reason) = features_refused(config, &FEATURES) {
+            return Some(reason);
+        }
         if config.features.resumption.is_some() && config.dtls == Dtls::V12 {
             return Some("has no session resumption in DTLS 1.2".to_owned());
         }
@@ -115,6 +118,7 @@ impl Stack for Native {
             return Err("was told to be a server".to_owned());
         };
         apply(config, self.0, &mut inner.common);
+        inner.sessions = config.features.resumption.is_some();
         inner.early_data = config.features.early_data.is_some();
         let session = match session {
             None => None,
@@ -124,9 +128,12 @@ impl Stack for Native {
             }
         };
         let (inner, name, seed) = (Arc::new(inner), server_name(config)?, Seed(Draws::new(entropy).next()));
-        Ok(Box::new(NativeEndpoint::new(State::Waiting(Box::new(move |now| match session {
-            None => Connection::client(inner, name.as_deref(), seed, now),
-            Some(session) => Connection::resume(inner, name.as_deref(), session, seed, now),
+        Ok(Box::new(NativeEndpoint::new(State::Waiting(Box::new(move |now| {
+            let date = inner.common.unix_time.saturating_add(now.as_nanos() / 1_000_000_000);
+            match session.filter(|session| session.is_fresh(date)) {
+                None => Connection::client(inner, name.as_deref(), seed, now),
+                Some(session) => Connection::resume(inner, name.as_deref(), session, seed, now),
+            }
         })))))
     }
 
@@ -156,6 +163,10 @@ impl Stack for Native {
         Ok(Box::new(NativeListener { config: Arc::new(inner), first, draws }))
     }
 }
+
+/// What it has of [`Features`](crate::endpoint::Features).
+const FEATURES: [&str; 5] =
+    ["session resumption", "choice of PSK modes", "import of external PSKs", "early data", "key update on request"];
 
 /// Tickets with early data that a server remembers: more than any scenario uses.
 const REPLAYS_MAX: usize = 4096;
