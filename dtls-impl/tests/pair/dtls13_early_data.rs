@@ -5,10 +5,14 @@ use std::time::Duration;
 
 use crate::common::{DATE, DELAY, Key, NAME, Pair, Path, Side, certificates, clean, cookies, psk, secs};
 use crate::dtls13::v13;
+use crate::dtls13_resumption::sealed;
 use dtls_impl::config::{Cookies, EarlyData, PskMode, ReplayGuard, TicketKeys, Tickets, Versions};
 use dtls_impl::crypto::Group;
-use dtls_impl::error::Misuse;
-use dtls_impl::wire::CipherSuite;
+use dtls_impl::error::{Misuse, PeerIncompatible, PeerMisbehaved};
+use dtls_impl::wire::{
+    CipherSuite, EncryptedExtensions, Extension, Extensions, HandshakeHeader, HandshakeType, RECORD_HEADER_LEN,
+    RecordNumber, Records, Writer,
+};
 use dtls_impl::{ClientConfig, ClientSession, Connection, Error, Event, Instant, Seed, ServerConfig};
 
 type Ends = (ClientConfig, ServerConfig);
@@ -280,4 +284,64 @@ fn early_data_that_is_late_is_dropped() {
     let ends = with_early_data(ends);
     let pair = resume(&ends, session(&ends), &[b"one"], after(10 * DELAY));
     assert!(early_data(&pair).is_empty(), "{}", pair.story());
+}
+
+/// RFC 8446 §D.3.
+#[test]
+fn a_session_is_no_obstacle_to_an_older_version_but_early_data_is() {
+    let mut ends = with_early_data(v13(certificates(Key::P256, 0)));
+    let session = session(&ends);
+    ends.0.common.versions = Versions::Both;
+    ends.1.common.versions = Versions::Dtls12;
+    let pair = resume(&ends, session.clone(), &[b"one"], clean());
+    assert!(!pair.both_established() && early_data(&pair).is_empty(), "{}", pair.story());
+    let too_old = Error::PeerIncompatible(PeerIncompatible::NoCommonVersion);
+    assert_eq!(pair.failure(Side::Client), Some(&too_old), "{}", pair.story());
+    ends.0.early_data = false;
+    let mut pair = resume(&ends, session, &[], clean());
+    assert!(pair.both_established(), "{}", pair.story());
+    pair.exchange_data();
+}
+
+/// What a client makes of EncryptedExtensions that accept early data.
+fn unfit_acceptance(ends: &Ends, session: Option<ClientSession>) -> Option<Error> {
+    let (mut client, mut server) = ends.clone();
+    server.common.key_log = true;
+    client.common.cipher_suites13 = vec![CipherSuite::TLS_AES_128_GCM_SHA256];
+    let path: Path = Box::new(|sent| if sent.from == Side::Server { vec![] } else { vec![DELAY] });
+    let mut pair = Pair::new(client.clone(), server, path);
+    if let Some(session) = session {
+        pair.sent.clear();
+        pair.forget_what_is_on_its_way();
+        let resumed = Connection::resume(Arc::new(client), Some(NAME), session, Seed([3; 32]), Instant::ZERO);
+        pair.client = resumed.unwrap();
+        pair.drain(Side::Client);
+    }
+    pair.run(DELAY);
+    let flight = pair.sent_by(Side::Server).next().unwrap().bytes.clone();
+    let record = Records::new(&flight).next().unwrap().unwrap();
+    let server_hello = &flight[..RECORD_HEADER_LEN + record.body.len()];
+    let mut w = Writer::new();
+    let extensions = Extensions(vec![Extension::early_data()]);
+    EncryptedExtensions { extensions }.emit(&mut w);
+    let body = w.into_bytes();
+    let header = HandshakeHeader::whole(HandshakeType::ENCRYPTED_EXTENSIONS, 1, body.len() as u32);
+    let (label, number) = ("SERVER_HANDSHAKE_TRAFFIC_SECRET", RecordNumber { epoch: 2, seq: 0 });
+    let encrypted = sealed(&pair, label, number, &[&header.to_bytes()[..], &body].concat());
+    pair.inject(Side::Client, &[server_hello, &encrypted].concat());
+    pair.failure(Side::Client).cloned()
+}
+
+/// RFC 8446 §4.2.10.
+#[test]
+fn acceptance_of_early_data_that_does_not_fit_the_offer_ends_the_handshake() {
+    let ends = with_early_data(v13(psk()));
+    let not_offered = unfit_acceptance(&ends, None);
+    assert_eq!(not_offered, Some(Error::PeerMisbehaved(PeerMisbehaved::UnsolicitedExtension)));
+    let session = session(&ends);
+    let mut ends = ends;
+    ends.1.tickets = None;
+    ends.1.early_data = None;
+    let for_another_key = unfit_acceptance(&ends, Some(session));
+    assert_eq!(for_another_key, Some(Error::PeerMisbehaved(PeerMisbehaved::BadPskChoice)));
 }

@@ -335,10 +335,10 @@ fn tickets_that_nobody_acknowledges_are_given_up_and_the_association_lives_on() 
     pair.exchange_data();
 }
 
-/// A record of the first application keys of the client.
-fn sealed_by_client(pair: &Pair, seq: u64, content: &[u8]) -> Vec<u8> {
+/// A handshake record that a side could have sent, under the secret of this label in its key log.
+pub(crate) fn sealed(pair: &Pair, label: &str, number: RecordNumber, content: &[u8]) -> Vec<u8> {
     let secret = pair.events.iter().find_map(|(_, _, event)| match event {
-        Event::KeyLog(line) => line.strip_prefix("CLIENT_TRAFFIC_SECRET_0 ")?.split(' ').nth(1).map(str::to_owned),
+        Event::KeyLog(line) => line.strip_prefix(label)?.split(' ').nth(2).map(str::to_owned),
         _ => None,
     });
     let secret = secret.unwrap();
@@ -348,7 +348,6 @@ fn sealed_by_client(pair: &Pair, seq: u64, content: &[u8]) -> Vec<u8> {
     let keys = TrafficSecret::logged(Secret::new(bytes.collect())).keys(&hkdf, AeadAlgorithm::Aes128Gcm);
     let sealer = Sealer::new(&*provider, AeadAlgorithm::Aes128Gcm, &keys).unwrap();
     let mut record = Vec::new();
-    let number = RecordNumber { epoch: 3, seq };
     sealer.seal(HeaderForm::FULL, number, ContentType::HANDSHAKE, content, &mut record).unwrap();
     record
 }
@@ -365,7 +364,8 @@ fn tickets_wait_for_a_key_update_that_came_first() {
     // Finished is number 2; right behind it comes a KeyUpdate that asks for another.
     let finished = pair.sent_by(Side::Client).nth(2).unwrap().bytes.clone();
     let header = HandshakeHeader::whole(HandshakeType::KEY_UPDATE, 3, 1);
-    let update = sealed_by_client(&pair, 20, &[&header.to_bytes()[..], &[1]].concat());
+    let number = RecordNumber { epoch: 3, seq: 20 };
+    let update = sealed(&pair, "CLIENT_TRAFFIC_SECRET_0", number, &[&header.to_bytes()[..], &[1]].concat());
     pair.inject(Side::Server, &[finished, update].concat());
     pair.run(secs(30));
     assert_eq!(sessions(&pair).len(), 1, "{}", pair.story());
