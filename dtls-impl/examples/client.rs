@@ -42,6 +42,7 @@ async fn main() {
     let mut config = ClientConfig::new(options::provider(), credentials);
     options::common(&mut arguments, &mut config.common);
     let (resume, message) = (arguments.flag("--resume"), arguments.value("--message"));
+    config.sessions = resume;
     let server_name = arguments.value("--server-name");
     let address = arguments.address();
     if let Err(error) = run(&address, Arc::new(config), server_name.as_deref(), resume, message).await {
@@ -93,10 +94,9 @@ async fn session(stream: &mut Stream) -> Result<dtls_impl::ClientSession, Error>
         while stream.session().is_none() && stream.recv().await?.is_some() {}
         Ok::<(), Error>(())
     };
-    match tokio::time::timeout(Duration::from_secs(2), wait).await {
-        Ok(result) => result?,
-        // A session that came with the handshake is there already.
-        Err(_) => {}
+    // When time is up, a session may be there that came with the handshake.
+    if let Ok(result) = tokio::time::timeout(Duration::from_secs(2), wait).await {
+        result?;
     }
     stream.session().cloned().ok_or_else(|| {
         eprintln!("error: the server gave no session to resume");

@@ -9,6 +9,63 @@ use crate::error::{Error, Misuse};
 
 /// How a server takes early data (RFC 8446 §8). Early data has no forward secrecy, and only the server can tell a replay:
 /// take it for requests that may be made twice.
+///
+/// ```
+/// # use std::collections::BTreeMap;
+/// # use std::sync::Arc;
+/// # use dtls_impl::config::{ClientCredentials, Cookies, Psk, ServerCredentials, UnknownIdentity, Versions};
+/// use dtls_impl::config::{EarlyData, ReplayGuard, TicketKeys, Tickets};
+/// # use dtls_impl::crypto::{Secret, rustcrypto};
+/// # use dtls_impl::{ClientConfig, Connection, Error, Event, Instant, Output, Seed, ServerConfig};
+/// # fn main() -> Result<(), Error> {
+/// # let key = Secret::new(b"sixteen byte key".to_vec());
+/// # let credentials = ClientCredentials::Psk(Psk { identity: b"sensor".to_vec(), key: key.clone() });
+/// # let mut client = ClientConfig::new(rustcrypto::provider(), credentials);
+/// # let keys = BTreeMap::from([(b"sensor".to_vec(), key)]);
+/// # let credentials = ServerCredentials::Psk { keys, hint: None, unknown: UnknownIdentity::Alert };
+/// # let mut server = ServerConfig::new(rustcrypto::provider(), credentials, Cookies::Off);
+/// # client.common.versions = Versions::Dtls13;
+/// # server.common.versions = Versions::Dtls13;
+/// // Shared by all connections of a server; 32 random bytes.
+/// server.tickets = Some(Tickets::new(TicketKeys::new([7; 32])));
+/// server.early_data = Some(EarlyData::new(Arc::new(ReplayGuard::new(10_000))));
+/// client.sessions = true;
+/// client.early_data = true;
+/// # let (client, server) = (Arc::new(client), Arc::new(server));
+/// # let talk = |mut client: Connection, seed| -> Result<[Vec<Event>; 2], Error> {
+/// #     let mut server = Connection::server(Arc::clone(&server), b"192.0.2.1:5684", Seed([seed; 32]), Instant::ZERO)?;
+/// #     let mut events = [Vec::new(), Vec::new()];
+/// #     for turn in 0..8 {
+/// #         let (from, to) = if turn % 2 == 0 { (&mut client, &mut server) } else { (&mut server, &mut client) };
+/// #         loop {
+/// #             match from.poll_output() {
+/// #                 Output::Datagram(datagram) => to.handle_datagram(Instant::ZERO, &datagram),
+/// #                 Output::Event(event) => events[turn % 2].push(event),
+/// #                 _ => break,
+/// #             }
+/// #         }
+/// #     }
+/// #     Ok(events)
+/// # };
+/// # let now = Instant::ZERO;
+///
+/// // After the first handshake the client gets a session, which it uses for the next.
+/// let first = Connection::client(Arc::clone(&client), None, Seed([1; 32]), now)?;
+/// # let [events, _] = talk(first, 2)?;
+/// let session = events.iter().find_map(|event| match event {
+///     Event::Session(session) => Some(session.clone()),
+///     _ => None,
+/// });
+/// let session = session.expect("the server gives tickets");
+/// assert_eq!(session.early_data_max(), 16_384);
+/// let mut again = Connection::resume(client, None, session, Seed([3; 32]), now)?;
+/// again.send_early(now, b"22.5 C")?;
+/// # let [client, server] = talk(again, 4)?;
+/// assert!(server.contains(&Event::EarlyData(b"22.5 C".to_vec())));
+/// assert!(client.contains(&Event::EarlyDataAccepted));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct EarlyData {
     /// Most bytes that a client may send early, by ticket. Tickets of a time when it was more are good for none. Default
