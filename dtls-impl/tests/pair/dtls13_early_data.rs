@@ -345,3 +345,65 @@ fn acceptance_of_early_data_that_does_not_fit_the_offer_ends_the_handshake() {
     let for_another_key = unfit_acceptance(&ends, Some(session));
     assert_eq!(for_another_key, Some(Error::PeerMisbehaved(PeerMisbehaved::BadPskChoice)));
 }
+
+/// A path that loses a fifth, doubles a tenth, and delays each datagram by 1 to 50 ms.
+fn rough(seed: u64) -> Path {
+    let mut state = seed;
+    let mut draw = move |below: u64| {
+        // Knuth's MMIX generator; its high bits are good enough.
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    Box::new(move |_| {
+        let copies = match draw(10) {
+            0 | 1 => 0,
+            2 => 2,
+            _ => 1,
+        };
+        (0..copies).map(|_| Duration::from_millis(1 + draw(50))).collect()
+    })
+}
+
+#[test]
+fn rough_paths_deliver_early_data_at_most_once_and_everything_else() {
+    let ends = with_early_data(v13(psk()));
+    for seed in 0..200 {
+        let mut ends = with_early_data(ends.clone());
+        ends.1.tickets.as_mut().unwrap().count = 4;
+        ends.0.common.mtu = 300;
+        ends.1.common.mtu = 300;
+        let mut pair = Pair::new(ends.0.clone(), ends.1.clone(), rough(seed));
+        pair.sent.clear();
+        pair.forget_what_is_on_its_way();
+        let (config, now) = (Arc::new(ends.0.clone()), Instant::ZERO);
+        pair.client = Connection::resume(config, Some(NAME), session(&ends), Seed([3; 32]), now).unwrap();
+        for data in [&b"one"[..], b"two", b"three"] {
+            pair.client.send_early(now, data).unwrap();
+        }
+        pair.drain(Side::Client);
+        let mut until = secs(1);
+        while !pair.both_established() {
+            pair.run(until);
+            until += secs(1);
+            assert!(until < secs(180), "seed {seed}\n{}", pair.story());
+        }
+        for request_peer in [true, false] {
+            let now = pair.now;
+            pair.server.update_keys(now, request_peer).unwrap();
+            pair.client.update_keys(now, !request_peer).unwrap();
+            pair.drain(Side::Server);
+            pair.drain(Side::Client);
+            pair.run(until);
+            until += secs(1);
+        }
+        pair.run(until + secs(170));
+        let mut early = early_data(&pair);
+        early.sort_unstable();
+        early.dedup();
+        assert_eq!(early.len(), early_data(&pair).len(), "seed {seed}: more than once\n{}", pair.story());
+        let sessions = pair.events.iter().filter(|(.., event)| matches!(event, Event::Session(_))).count();
+        assert_eq!(sessions, 4, "seed {seed}\n{}", pair.story());
+        pair.exchange_data();
+        assert_eq!(pair.failure(Side::Client).or(pair.failure(Side::Server)), None, "seed {seed}");
+    }
+}
