@@ -3,11 +3,16 @@
 use dtls_impl::wire::{self, Ack, Alert, ChangeCipherSpec, ContentType, Fragments, HELLO_RETRY_RANDOM, RecordHeader};
 use dtls_impl::wire::{ProtectedRecord, ProtocolVersion, Reader};
 
+use super::connection_ids::ConnectionIds;
+pub(super) use super::connection_ids::Framed;
 use super::direction::Direction;
 use super::keys::{KeyLog, Openers};
 use super::protected13::{Opened, Openers13};
 use super::{Body, Fragment, Message, Place, Record};
 use crate::endpoint::Role;
+
+/// Return routability check (RFC 9853 §4).
+const PATH_CHECK: ContentType = ContentType(27);
 
 const CLIENT_HELLO: u8 = 1;
 const SERVER_HELLO: u8 = 2;
@@ -25,6 +30,9 @@ pub(super) struct Association {
     /// Whether the server chose DTLS 1.3.
     is_13: bool,
     openers13: Option<Openers13>,
+    /// Whether the client may have sent early data, before the server has chosen a version.
+    offers_early: bool,
+    connection_ids: ConnectionIds,
     /// Whether a message was seen that an abbreviated handshake does not have.
     full: bool,
 }
@@ -53,28 +61,41 @@ impl Association {
         pairs.any(|(place, byte)| RANDOM.contains(&place) && random[place - RANDOM.start] != *byte)
     }
 
-    /// Reads a record and says where it belongs, if it is part of a flight.
+    /// The next record with the header of DTLS 1.2.
+    pub(super) fn frame12<'a>(&self, from: Role, reader: &mut Reader<'a>) -> Option<Framed<'a>> {
+        Framed::parse(reader, self.connection_ids.len(from))
+    }
+
+    /// Which of the receiver's connection IDs this is.
+    pub(super) fn connection_id(&mut self, from: Role, cid: &[u8]) -> u16 {
+        self.connection_ids.number(from, cid)
+    }
+
+    /// Reads a record: its content type, what is inside, and where it belongs, if it is part of a flight.
     pub(super) fn record(
         &mut self,
         from: Role,
         header: &RecordHeader,
+        cid: Option<&[u8]>,
         body: &[u8],
         keys: &KeyLog,
-    ) -> (Body, Option<Place>) {
-        match header.epoch {
-            0 if header.content_type == ContentType::APPLICATION_DATA => {
-                (Body::Malformed("application data without protection".into()), None)
+    ) -> (ContentType, Body, Option<Place>) {
+        let outer = header.content_type;
+        let (content_type, (body, place)) = match header.epoch {
+            0 if outer == ContentType::APPLICATION_DATA => {
+                (outer, (Body::Malformed("application data without protection".into()), None))
             }
-            0 => self.plaintext(from, header.content_type, body, keys),
+            0 => (outer, self.plaintext(from, outer, body, keys)),
             1 => match &self.openers {
-                Some(openers) => match openers.open(from, header, body) {
-                    Some(plaintext) => self.plaintext(from, header.content_type, &plaintext, keys),
-                    None => (Body::Malformed("does not open with the logged keys".into()), None),
+                Some(openers) => match openers.open(from, header, cid, body) {
+                    Some((inner, plaintext)) => (inner, self.plaintext(from, inner, &plaintext, keys)),
+                    None => (outer, (Body::Malformed("does not open with the logged keys".into()), None)),
                 },
-                None => self.sealed(from, header, body),
+                None => (outer, self.sealed(from, header, cid, body)),
             },
-            _ => (Body::Sealed { attempt: 0 }, None),
-        }
+            _ => (outer, (Body::Sealed { attempt: 0 }, None)),
+        };
+        (content_type, body, place)
     }
 
     /// Reads a record with the unified header of DTLS 1.3, if the next one is that.
@@ -84,14 +105,22 @@ impl Association {
         reader: &mut Reader<'_>,
         keys: &KeyLog,
     ) -> Option<(Record, Option<Place>)> {
-        if !self.is_13 {
+        if !self.is_13 && !(self.offers_early && from == Role::Client) {
             return None;
         }
-        let mut rest = *reader;
-        let protected = ProtectedRecord::parse(&mut rest, None).ok()?;
+        let cid_len = self.connection_ids.len(from);
+        // Records with and without may come after one another, though not in one datagram (RFC 9147 §4).
+        let parse = |cid_len| {
+            let mut rest = *reader;
+            ProtectedRecord::parse(&mut rest, cid_len).ok().map(|record| (record, rest))
+        };
+        let (protected, rest) = parse(cid_len).or_else(|| parse(None))?;
         *reader = rest;
-        if let (None, Some(random), Some(hello)) = (&self.openers13, self.client_random, self.server_hello) {
-            self.openers13 = Openers13::new(random, hello.suite);
+        if let (None, Some(random)) = (&self.openers13, self.client_random) {
+            self.openers13 = Some(Openers13::new(random));
+        }
+        if let (Some(openers), Some(hello)) = (&mut self.openers13, self.server_hello) {
+            openers.choose(hello.suite);
         }
         let opened = match &mut self.openers13 {
             Some(openers) => openers.open(from, protected, keys),
@@ -114,6 +143,7 @@ impl Association {
             epoch: u16::try_from(epoch).unwrap_or(u16::MAX),
             seq,
             length: u16::try_from(protected.body().len()).unwrap_or(u16::MAX),
+            connection_id: protected.connection_id().map(|cid| self.connection_id(from, cid)),
             body,
         };
         Some((record, place))
@@ -132,8 +162,11 @@ impl Association {
         self.openers = keys.openers(&client_random, &hello.random, hello.suite);
         let Some(openers) = &self.openers else { return };
         for from in Role::BOTH {
-            for (header, body) in self.sent[from as usize].take_sealed() {
-                let Some(plaintext) = openers.open(from, &header, &body) else { continue };
+            for (header, cid, body) in self.sent[from as usize].take_sealed() {
+                let Some((ContentType::HANDSHAKE, plaintext)) = openers.open(from, &header, cid.as_deref(), &body)
+                else {
+                    continue;
+                };
                 for fragment in Fragments::new(&plaintext).map_while(Result::ok) {
                     self.sent[from as usize].fragment(&fragment);
                 }
@@ -166,6 +199,11 @@ impl Association {
                 Ok(ack) => (Body::Ack(ack.records), None),
                 Err(error) => (Body::Malformed(format!("ACK: {error}")), None),
             },
+            PATH_CHECK => match body {
+                // The kind, and a cookie (RFC 9853 §4).
+                [kind, cookie @ ..] if cookie.len() == 8 => (Body::PathCheck(*kind), None),
+                _ => (Body::Malformed(format!("return routability check of {} bytes", body.len())), None),
+            },
             other => (Body::Malformed(format!("content type {}", other.0)), None),
         }
     }
@@ -186,11 +224,18 @@ impl Association {
 
     /// A record of epoch 1 without its key: a handshake record is taken for the Finished, the only message that a
     /// first handshake sends protected.
-    fn sealed(&mut self, from: Role, header: &RecordHeader, body: &[u8]) -> (Body, Option<Place>) {
-        if header.content_type != ContentType::HANDSHAKE {
+    ///
+    /// What a record with a connection ID is cannot be seen; the first of an end is its Finished (RFC 9146 §3), and what
+    /// comes later is taken for data.
+    fn sealed(&mut self, from: Role, header: &RecordHeader, cid: Option<&[u8]>, body: &[u8]) -> (Body, Option<Place>) {
+        let is_finished = match header.content_type {
+            ContentType::TLS12_CID => header.seq == 0,
+            content_type => content_type == ContentType::HANDSHAKE,
+        };
+        if !is_finished {
             return (Body::Sealed { attempt: 0 }, None);
         }
-        let attempt = self.sent[from as usize].seal(*header, body);
+        let attempt = self.sent[from as usize].seal(*header, cid, body);
         (Body::Sealed { attempt }, Some(Place { flight: self.finished_flight(from), attempt }))
     }
 
@@ -222,12 +267,19 @@ impl Association {
             (Role::Client, Some(Message::ClientHello)) => {
                 let hello = self.sent[from as usize].prefix(message_seq, CLIENT_HELLO);
                 self.client_random = random(hello).or(self.client_random);
+                if let Ok(hello) = wire::ClientHello::parse(hello) {
+                    self.offers_early = hello.extensions.early_data().unwrap_or(false);
+                    self.connection_ids.learn(Role::Client, &hello.extensions);
+                }
             }
             (Role::Server, Some(Message::ServerHello)) => {
                 let hello = self.sent[from as usize].prefix(message_seq, SERVER_HELLO);
                 self.is_13 |= chooses_13(hello);
                 if self.server_hello.is_none() && !self.is_retry(message_seq) {
                     self.server_hello = server_hello(hello);
+                    if let Ok(hello) = wire::ServerHello::parse(hello) {
+                        self.connection_ids.learn(Role::Server, &hello.extensions);
+                    }
                 }
             }
             (
@@ -250,11 +302,20 @@ impl Association {
         random(self.sent[Role::Server as usize].prefix(message_seq, SERVER_HELLO)) == Some(HELLO_RETRY_RANDOM)
     }
 
-    /// The flight of a message, RFC 6347 §4.2.4 figures 1 and 2; of DTLS 1.3 by its place in the same handshake, in
-    /// which the client's Finished is answered with an ACK (RFC 9147 §5.7, figures 6 and 7).
+    /// The flight of a message, RFC 6347 §4.2.4 figures 1 and 2. In an abbreviated handshake the server's Finished comes
+    /// with its ServerHello in flight 4, and the client's, the last, is flight 5. Of DTLS 1.3 by its place in the full
+    /// handshake, in which the client's Finished is answered with an ACK (RFC 9147 §5.7, figures 6 and 7).
     fn flight(&self, from: Role, message: Option<Message>, message_seq: u16) -> Option<u8> {
         Some(match (from, message) {
-            (_, Some(Message::HelloRequest | Message::KeyUpdate)) => return None,
+            (
+                _,
+                Some(
+                    Message::HelloRequest
+                    | Message::KeyUpdate
+                    | Message::RequestConnectionId
+                    | Message::NewConnectionId,
+                ),
+            ) => return None,
             (_, Some(Message::NewSessionTicket)) if self.is_13 => return None,
             (Role::Server, Some(Message::HelloRetryRequest)) => 2,
             // Its cookie is in an extension, and there may be none.

@@ -21,6 +21,9 @@ const SEALED_MAX: usize = 64;
 /// Transmissions whose members are numbered; those of older ones start at 1 again.
 const ATTEMPTS_MAX: usize = 16;
 
+/// A record that cannot be read yet: header, connection ID, body.
+pub(super) type Kept = (RecordHeader, Option<Vec<u8>>, Vec<u8>);
+
 /// Where a fragment stands among everything sent before it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Counted {
@@ -36,7 +39,7 @@ pub(super) struct Direction {
     datagrams: BTreeMap<u8, Places>,
     change_cipher_specs: u32,
     sealed: u32,
-    kept: Vec<(RecordHeader, Vec<u8>)>,
+    kept: Vec<Kept>,
 }
 
 #[derive(Debug, Default)]
@@ -82,16 +85,16 @@ impl Direction {
     }
 
     /// Counts a handshake record that cannot be read yet, and keeps it for the time it can.
-    pub(super) fn seal(&mut self, header: RecordHeader, body: &[u8]) -> u32 {
+    pub(super) fn seal(&mut self, header: RecordHeader, cid: Option<&[u8]>, body: &[u8]) -> u32 {
         if self.kept.len() < SEALED_MAX {
-            self.kept.push((header, body.to_vec()));
+            self.kept.push((header, cid.map(<[u8]>::to_vec), body.to_vec()));
         }
         self.sealed = self.sealed.saturating_add(1);
         self.sealed
     }
 
     /// The handshake records that could not be read.
-    pub(super) fn take_sealed(&mut self) -> Vec<(RecordHeader, Vec<u8>)> {
+    pub(super) fn take_sealed(&mut self) -> Vec<Kept> {
         std::mem::take(&mut self.kept)
     }
 

@@ -6,26 +6,27 @@ use dtls_impl::crypto::schedule12::{KeyBlock, Side, WriteKey};
 use dtls_impl::crypto::schedule13::TrafficSecret;
 use dtls_impl::crypto::{AeadAlgorithm, HashAlgorithm, Secret, rustcrypto};
 use dtls_impl::record::protection12::Opener;
-use dtls_impl::wire::{CipherSuite, RecordHeader};
+use dtls_impl::wire::{CipherSuite, ContentType, RecordHeader};
 
 use crate::endpoint::Role;
 
 /// Associations whose keys are remembered. A run has one or two.
 const KEYS_MAX: usize = 256;
 
-/// Labels of the traffic secrets of DTLS 1.3, with whose they are and whether they are for application data.
-const TRAFFIC_SECRETS: [(&str, Role, bool); 4] = [
-    ("CLIENT_HANDSHAKE_TRAFFIC_SECRET", Role::Client, false),
-    ("SERVER_HANDSHAKE_TRAFFIC_SECRET", Role::Server, false),
-    ("CLIENT_TRAFFIC_SECRET_0", Role::Client, true),
-    ("SERVER_TRAFFIC_SECRET_0", Role::Server, true),
+/// Labels of the traffic secrets of DTLS 1.3, with whose they are and of which epoch (RFC 9147 §6.1).
+const TRAFFIC_SECRETS: [(&str, Role, u64); 5] = [
+    ("CLIENT_EARLY_TRAFFIC_SECRET", Role::Client, 1),
+    ("CLIENT_HANDSHAKE_TRAFFIC_SECRET", Role::Client, 2),
+    ("SERVER_HANDSHAKE_TRAFFIC_SECRET", Role::Server, 2),
+    ("CLIENT_TRAFFIC_SECRET_0", Role::Client, 3),
+    ("SERVER_TRAFFIC_SECRET_0", Role::Server, 3),
 ];
 
 /// Secrets by client random: the master secret of DTLS 1.2, or traffic secrets of DTLS 1.3.
 #[derive(Debug, Default)]
 pub(super) struct KeyLog {
     masters: BTreeMap<[u8; 32], Secret>,
-    traffic: BTreeMap<([u8; 32], Role, bool), Secret>,
+    traffic: BTreeMap<([u8; 32], Role, u64), Secret>,
 }
 
 impl KeyLog {
@@ -41,7 +42,7 @@ impl KeyLog {
             let Some(master) = hexadecimal::<48>(secret) else { return false };
             return insert(&mut self.masters, random, Secret::new(master.to_vec()));
         }
-        let Some((_, role, application)) = TRAFFIC_SECRETS.iter().find(|(known, ..)| *known == label) else {
+        let Some((_, role, epoch)) = TRAFFIC_SECRETS.iter().find(|(known, ..)| *known == label) else {
             return false;
         };
         // As long as the suite's hash, SHA-256 or SHA-384.
@@ -49,12 +50,12 @@ impl KeyLog {
             .map(|secret| secret.to_vec())
             .or_else(|| hexadecimal::<48>(secret).map(|secret| secret.to_vec()));
         let Some(secret) = secret else { return false };
-        insert(&mut self.traffic, (random, *role, *application), Secret::new(secret))
+        insert(&mut self.traffic, (random, *role, *epoch), Secret::new(secret))
     }
 
-    /// The secret of epoch 2 or, for application data, 3.
-    pub(super) fn traffic_secret(&self, random: &[u8; 32], from: Role, application: bool) -> Option<TrafficSecret> {
-        self.traffic.get(&(*random, from, application)).cloned().map(TrafficSecret::logged)
+    /// The secret of epoch 1, 2 or 3; those of later epochs follow from that of the epoch before.
+    pub(super) fn traffic_secret(&self, random: &[u8; 32], from: Role, epoch: u64) -> Option<TrafficSecret> {
+        self.traffic.get(&(*random, from, epoch)).cloned().map(TrafficSecret::logged)
     }
 
     /// What opens the records of an association, if its master secret is known and its suite supported.
@@ -99,14 +100,24 @@ impl Openers {
         Some(Self([opener(block.of(Side::Client))?, opener(block.of(Side::Server))?]))
     }
 
-    /// The plaintext of a record; `None` if its tag is wrong.
-    pub(super) fn open(&self, from: Role, header: &RecordHeader, body: &[u8]) -> Option<Vec<u8>> {
+    /// Content type and plaintext of a record; `None` if its tag is wrong.
+    pub(super) fn open(
+        &self,
+        from: Role,
+        header: &RecordHeader,
+        cid: Option<&[u8]>,
+        body: &[u8],
+    ) -> Option<(ContentType, Vec<u8>)> {
         let mut fragment = body.to_vec();
         let opener = &self.0[from as usize];
         let RecordHeader { content_type, version, epoch, seq } = *header;
+        if cid.is_some() {
+            // Not yet: needs the additional data of RFC 9146 §5.3.
+            return None;
+        }
         let plaintext = opener.open(content_type.0, version.0, epoch, seq, &mut fragment).ok()?;
         fragment.truncate(plaintext.end);
-        Some(fragment.split_off(plaintext.start))
+        Some((content_type, fragment.split_off(plaintext.start)))
     }
 }
 
@@ -168,8 +179,8 @@ mod tests {
         for secret in [&master, &random] {
             assert!(keys.learn(&format!("SERVER_TRAFFIC_SECRET_0 {random} {secret}")));
         }
-        let found = |from, application| keys.traffic_secret(&[0x0a; 32], from, application).is_some();
-        assert!(found(Role::Server, true) && !found(Role::Server, false) && !found(Role::Client, true));
+        let found = |from, epoch| keys.traffic_secret(&[0x0a; 32], from, epoch).is_some();
+        assert!(found(Role::Server, 3) && !found(Role::Server, 2) && !found(Role::Client, 3));
         assert_eq!(keys.masters.get(&[0x0a; 32]).map(Secret::expose), Some(&[0xf0; 48][..]));
         assert_eq!(format!("{keys:?}").matches("240").count(), 0, "no secrets in debug output");
     }

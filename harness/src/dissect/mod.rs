@@ -4,6 +4,7 @@
 //! Reading is total: any bytes give a [`Dissected`], what cannot be read is said to be [`Body::Malformed`].
 
 mod association;
+mod connection_ids;
 mod coverage;
 mod direction;
 mod keys;
@@ -11,16 +12,18 @@ mod protected13;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
+pub(crate) mod testing13;
+#[cfg(test)]
 mod tests;
 
 use std::fmt;
 
-use dtls_impl::wire::{self, ProtocolVersion, Reader, RecordNumber};
+use dtls_impl::wire::{ProtocolVersion, Reader, RecordNumber};
 
 pub use coverage::Coverage;
 
 use crate::endpoint::Role;
-use association::Association;
+use association::{Association, Framed};
 use keys::KeyLog;
 
 /// A message a scenario can name: a handshake message, or the ChangeCipherSpec between them.
@@ -28,7 +31,7 @@ use keys::KeyLog;
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names are those of RFC 5246 §7.4, RFC 6347 §4.3.2 and RFC 8446 §4")]
+#[expect(missing_docs, reason = "the names are those of RFC 5246 §7.4, RFC 6347 §4.3.2, RFC 8446 §4 and RFC 9147 §5.2")]
 pub enum Message {
     HelloRequest,
     ClientHello,
@@ -46,11 +49,13 @@ pub enum Message {
     HelloRetryRequest,
     EncryptedExtensions,
     KeyUpdate,
+    RequestConnectionId,
+    NewConnectionId,
 }
 
 impl Message {
     /// All of them with their wire names.
-    pub const NAMES: [(Self, &'static str); 16] = [
+    pub const NAMES: [(Self, &'static str); 18] = [
         (Self::HelloRequest, "hello_request"),
         (Self::ClientHello, "client_hello"),
         (Self::HelloVerifyRequest, "hello_verify_request"),
@@ -67,6 +72,8 @@ impl Message {
         (Self::HelloRetryRequest, "hello_retry_request"),
         (Self::EncryptedExtensions, "encrypted_extensions"),
         (Self::KeyUpdate, "key_update"),
+        (Self::RequestConnectionId, "request_connection_id"),
+        (Self::NewConnectionId, "new_connection_id"),
     ];
 
     /// The handshake message of this type code; a HelloRetryRequest has that of a ServerHello.
@@ -78,6 +85,8 @@ impl Message {
             3 => Self::HelloVerifyRequest,
             4 => Self::NewSessionTicket,
             8 => Self::EncryptedExtensions,
+            9 => Self::RequestConnectionId,
+            10 => Self::NewConnectionId,
             11 => Self::Certificate,
             12 => Self::ServerKeyExchange,
             13 => Self::CertificateRequest,
@@ -95,6 +104,24 @@ impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(Self::NAMES.iter().find(|(message, _)| message == self).map_or("unknown", |(_, name)| name))
     }
+}
+
+/// What a record is about.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Content {
+    /// Handshake messages.
+    Handshake,
+    /// An alert.
+    Alert,
+    /// Application data, early or not.
+    ApplicationData,
+    /// An ACK (RFC 9147 §7).
+    Ack,
+    /// A message of the return routability check (RFC 9853 §4).
+    PathCheck,
 }
 
 /// One datagram, read.
@@ -119,7 +146,8 @@ pub struct Dissected {
 /// One record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Content type code: the inner one of a protected record of DTLS 1.3, 0 if it cannot be opened.
+    /// Content type code: the inner one of a record that hides its own (DTLS 1.3, or with a connection ID), 0 if it
+    /// cannot be opened.
     pub content_type: u8,
     /// Version in the header; that of DTLS 1.3 for a unified header, which has none.
     pub version: u16,
@@ -129,6 +157,8 @@ pub struct Record {
     pub seq: u64,
     /// Bytes of the record's body on the wire.
     pub length: u16,
+    /// Which of the receiver's connection IDs it shows, from 1 in the order in which they first appear on records.
+    pub connection_id: Option<u16>,
     /// What is inside.
     pub body: Body,
 }
@@ -137,6 +167,18 @@ impl Record {
     /// Whether it has the unified header of DTLS 1.3.
     pub const fn is_unified(&self) -> bool {
         self.version == ProtocolVersion::DTLS1_3.0 && self.epoch > 0
+    }
+
+    /// What it is about; `None` for a ChangeCipherSpec and what cannot be read.
+    pub const fn content(&self) -> Option<Content> {
+        match self.body {
+            Body::Handshake(_) => Some(Content::Handshake),
+            Body::Alert { .. } => Some(Content::Alert),
+            Body::ApplicationData(_) => Some(Content::ApplicationData),
+            Body::Ack(_) => Some(Content::Ack),
+            Body::PathCheck(_) => Some(Content::PathCheck),
+            Body::ChangeCipherSpec { .. } | Body::Sealed { .. } | Body::Malformed(_) => None,
+        }
     }
 
     /// Whether epoch and number are those of its sender: they are masked in a unified header that cannot be opened.
@@ -166,6 +208,8 @@ pub enum Body {
     ApplicationData(Vec<u8>),
     /// Records whose arrival the sender acknowledges (RFC 9147 §7).
     Ack(Vec<RecordNumber>),
+    /// A message of the return routability check (RFC 9853 §4), with the code of its kind.
+    PathCheck(u8),
     /// Protected, and no key is known. A handshake record is taken for the Finished.
     Sealed {
         /// How often a sealed handshake record has been sent by this end, this time included; 0 if it is none.
@@ -190,7 +234,9 @@ pub struct Fragment {
     pub offset: u32,
     /// Bytes in this fragment.
     pub len: u32,
-    /// Its flight, 1 to 6, by its place in the full handshake with cookie; `None` for what is outside.
+    /// Its flight, 1 to 6, by its place in the full handshake with cookie; `None` for what is outside. Of an abbreviated
+    /// handshake the server's part is flight 4 and the client's Finished flight 5, and there is no flight 6; without a
+    /// cookie there are no flights 2 and 3.
     pub flight: Option<u8>,
     /// Its place among the fragments of this transmission of the message, from 1, by order of sending.
     pub nth: u32,
@@ -240,7 +286,7 @@ impl Dissector {
                 records.push(record);
                 continue;
             }
-            let Ok(wire::Record { header, body }) = wire::Record::parse(&mut reader) else {
+            let Some(Framed { header, cid, body }) = self.association.frame12(from, &mut reader) else {
                 malformed = Some(format!("no whole record in the last {left} bytes"));
                 break;
             };
@@ -248,14 +294,16 @@ impl Dissector {
                 self.association = Association::default();
                 self.begun = self.begun.saturating_add(1);
             }
-            let (content, part) = self.association.record(from, &header, body, &self.keys);
+            let length = u16::try_from(body.len()).unwrap_or(u16::MAX);
+            let (content_type, content, part) = self.association.record(from, &header, cid, body, &self.keys);
             place = place.into_iter().chain(part).reduce(Place::join);
             records.push(Record {
-                content_type: header.content_type.0,
+                content_type: content_type.0,
                 version: header.version.0,
                 epoch: header.epoch,
                 seq: header.seq,
-                length: u16::try_from(body.len()).unwrap_or(u16::MAX),
+                length,
+                connection_id: cid.map(|cid| self.association.connection_id(from, cid)),
                 body: content,
             });
         }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use dtls_impl::wire::AlertDescription;
 
-use super::Complaint;
 use super::invariants::label;
+use super::{Complaint, association, selective};
 use crate::dissect::{Body, Message};
 use crate::endpoint::{Dtls, Role};
 use crate::observe::{Observation, PartKey, Transmission};
@@ -16,7 +16,7 @@ use crate::scenario::{
 use crate::sim::selects;
 use crate::time::SimTime;
 
-type Check = Result<(), Complaint>;
+pub(super) type Check = Result<(), Complaint>;
 
 /// Name of a kind of demand, as in scenario files.
 pub const fn name(demand: &Demand) -> &'static str {
@@ -35,10 +35,16 @@ pub const fn name(demand: &Demand) -> &'static str {
         Demand::Alert { .. } => "alert",
         Demand::Discards { .. } => "discards",
         Demand::Struck { .. } => "struck",
+        Demand::Selective { .. } => "selective",
+        Demand::Data { .. } => "data",
+        Demand::EarlyData { .. } => "early-data",
+        Demand::Negotiated { .. } => "negotiated",
+        Demand::Moved { .. } => "moved",
     }
 }
 
-pub(super) fn check(scenario: &Scenario, seen: &Observation, demand: &Demand) -> Check {
+/// `seen` is the association that the demand concerns, `run` the whole run.
+pub(super) fn check(scenario: &Scenario, seen: &Observation, run: &Observation, demand: &Demand) -> Check {
     match demand {
         Demand::Handshake { result, who, at } => handshake(seen, *result, *who, *at),
         Demand::RoundTrips { clock, halves } => round_trips(scenario, seen, *clock, *halves),
@@ -52,16 +58,23 @@ pub(super) fn check(scenario: &Scenario, seen: &Observation, demand: &Demand) ->
         Demand::DatagramSize { from, at_most, reaches } => datagram_size(seen, *from, *at_most, *reaches),
         Demand::Fragments { message, count } => fragments(seen, *message, *count),
         Demand::Echo { count } => counted("messages came back to the client", seen.echoes.len(), *count, None),
-        Demand::Sent { select, count } => sent(seen, select, *count),
+        Demand::Sent { select, count } => sent(run, select, *count),
         Demand::Alert { from, description, count } => alerts(seen, *from, description, *count),
         Demand::Discards { by, count } => discards(seen, *by, *count),
-        Demand::Struck { impairment, count, per: Per::Run } => struck(seen, *impairment, *count),
+        Demand::Struck { impairment, count, per: Per::Run } => struck(run, *impairment, *count),
         Demand::Struck { per: Per::Seeds, .. } => Ok(()),
+        Demand::Selective { flight, at_least } => selective::check(seen, *flight, *at_least),
+        Demand::Data { to, count } => association::data(seen, *to, *count),
+        Demand::EarlyData { delivered, accepted } => association::early_data(seen, run, *delivered, *accepted),
+        Demand::Negotiated { who, resumed, peer, alpn } => {
+            association::negotiated(seen, *who, *resumed, *peer, alpn.as_deref())
+        }
+        Demand::Moved { by, count } => association::moved(seen, *by, *count),
     }
 }
 
 /// A demand on a number of things.
-fn counted(what: &str, count: usize, check: CountCheck, first: Option<String>) -> Check {
+pub(super) fn counted(what: &str, count: usize, check: CountCheck, first: Option<String>) -> Check {
     if check.holds(count as u64) {
         return Ok(());
     }
@@ -225,7 +238,7 @@ fn is_of_stateless_server(body: &Body) -> bool {
         if fragments.iter().any(|fragment| fragment.message == Some(Message::HelloVerifyRequest)))
 }
 
-fn part_name(part: PartKey) -> String {
+pub(super) fn part_name(part: PartKey) -> String {
     match part {
         PartKey::Message { message_seq, code, .. } => {
             let name = Message::from_code(code).map_or_else(|| format!("type {code}"), |message| message.to_string());

@@ -1,13 +1,14 @@
 //! What every run must keep, whatever its scenario asks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Complaint;
 use crate::dissect::{Body, Dissected, Fragment, Message, Record};
-use crate::endpoint::{EndpointEvent, Role};
+use crate::endpoint::{Dtls, EndpointEvent, Role};
 use crate::observe::{Datagram, Observation};
 use crate::scenario::{Fault, Scenario};
-use crate::trace::{Trace, What};
+use crate::time::SimTime;
+use crate::trace::{Trace, Visit, What};
 
 /// Handshake type of the HelloVerifyRequest, RFC 6347 §4.3.2.
 const HELLO_VERIFY_REQUEST: u8 = 3;
@@ -37,13 +38,15 @@ pub enum Invariant {
     MessageSeq,
     /// A message sent again has the same bytes.
     SameBytes,
+    /// An ACK lists records with handshake messages that have arrived, and none else.
+    Ack,
     /// No datagram is larger than its sender was told.
     Mtu,
 }
 
 impl Invariant {
     /// All of them, in the order in which they are reported.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::StackBroken,
         Self::TraceEnds,
         Self::FaultStruck,
@@ -52,6 +55,7 @@ impl Invariant {
         Self::RecordNumber,
         Self::MessageSeq,
         Self::SameBytes,
+        Self::Ack,
         Self::Mtu,
     ];
 
@@ -66,19 +70,27 @@ impl Invariant {
             Self::RecordNumber => "record-number",
             Self::MessageSeq => "message-seq",
             Self::SameBytes => "same-bytes",
+            Self::Ack => "ack",
             Self::Mtu => "mtu",
         }
     }
 
-    /// The clause behind it; empty for what is the harness's own.
-    pub const fn clause(self) -> &'static str {
-        match self {
-            Self::StackBroken | Self::TraceEnds | Self::FaultStruck => "",
-            Self::DataIntegrity => "RFC 6347 §4.1.2.6",
-            Self::WellFormed | Self::RecordNumber => "RFC 6347 §4.1",
-            Self::MessageSeq => "RFC 6347 §4.2.2",
-            Self::SameBytes => "RFC 6347 §4.2.4",
-            Self::Mtu => "RFC 6347 §4.1.1.1",
+    /// The clause behind it in a version; empty for what is the harness's own.
+    pub const fn clause(self, dtls: Dtls) -> &'static str {
+        match (self, dtls) {
+            (Self::StackBroken | Self::TraceEnds | Self::FaultStruck, _) => "",
+            (Self::DataIntegrity, Dtls::V12) => "RFC 6347 §4.1.2.6",
+            (Self::DataIntegrity, Dtls::V13) => "RFC 9147 §4.5.1",
+            (Self::WellFormed | Self::RecordNumber, Dtls::V12) => "RFC 6347 §4.1",
+            (Self::WellFormed, Dtls::V13) => "RFC 9147 §4",
+            (Self::RecordNumber, Dtls::V13) => "RFC 9147 §4.2",
+            (Self::MessageSeq, Dtls::V12) => "RFC 6347 §4.2.2",
+            (Self::MessageSeq, Dtls::V13) => "RFC 9147 §5.2",
+            (Self::SameBytes, Dtls::V12) => "RFC 6347 §4.2.4",
+            (Self::SameBytes, Dtls::V13) => "RFC 9147 §5.8.1",
+            (Self::Ack, _) => "RFC 9147 §7.1",
+            (Self::Mtu, Dtls::V12) => "RFC 6347 §4.1.1.1",
+            (Self::Mtu, Dtls::V13) => "RFC 9147 §4.4",
         }
     }
 
@@ -92,6 +104,7 @@ impl Invariant {
             Self::RecordNumber => each_datagram(seen, record_number),
             Self::MessageSeq => each_datagram(seen, message_seq),
             Self::SameBytes => each_datagram(seen, other_bytes),
+            Self::Ack => each_datagram(seen, unfounded_ack),
             Self::Mtu => each_datagram(seen, |(), datagram, _| {
                 let mtu = usize::from(spec_mtu(scenario, datagram.from));
                 (datagram.size > mtu).then(|| format!("{} bytes, more than {mtu}", datagram.size))
@@ -143,15 +156,24 @@ fn fault_struck(scenario: &Scenario, seen: &Observation) -> Vec<Complaint> {
     scenario.faults.iter().enumerate().filter_map(never).collect()
 }
 
+/// Early data may come more than once, in other associations too, unless a scenario demands otherwise: an attacker can send
+/// it again (RFC 8446 §8).
 fn data_integrity(trace: &Trace) -> Vec<Complaint> {
-    let mut under_way: [BTreeMap<&[u8], i64>; 2] = Default::default();
+    let mut under_way: BTreeMap<(Visit, Role, &[u8]), i64> = BTreeMap::new();
+    let mut early: BTreeSet<&[u8]> = BTreeSet::new();
     let mut found = Vec::new();
     for event in &trace.events {
         match &event.what {
-            What::AppSend(from, data) => *under_way[*from as usize].entry(data).or_default() += 1,
+            What::AppSend(from, data) => *under_way.entry((event.visit, *from, data)).or_default() += 1,
+            What::AppSendEarly(data) => _ = early.insert(data),
+            What::Endpoint(role, EndpointEvent::EarlyData(data)) if !early.contains(data.as_slice()) => {
+                let (at, bytes) = (event.at, data.len());
+                let what = format!("the {role} delivered {bytes} bytes of early data at {at} that the peer never sent");
+                found.push(Complaint::of(*role, what));
+            }
             What::Endpoint(role, EndpointEvent::Data(data)) => {
                 let (at, bytes) = (event.at, data.len());
-                let problem = match under_way[role.peer() as usize].get_mut(data.as_slice()) {
+                let problem = match under_way.get_mut(&(event.visit, role.peer(), data.as_slice())) {
                     Some(left @ 1..) => {
                         *left -= 1;
                         continue;
@@ -190,8 +212,11 @@ fn ill_formed_record(record: &Record) -> Option<String> {
     None
 }
 
-/// Last record number by association, sender and epoch.
-type Numbers = BTreeMap<(u32, Role, u16), u64>;
+/// An association, and one that a client began anew on the same addresses; with the sender.
+type Sender = (Visit, u32, Role);
+
+/// Last record number by sender and epoch.
+type Numbers = BTreeMap<(Sender, u16), u64>;
 
 /// HelloVerifyRequests do not count: they take the number of the ClientHello they answer, so that a server need not keep
 /// state, and each copy of that is answered with the same (RFC 6347 §4.2.1). Nor do HelloRetryRequests, which keep no
@@ -207,7 +232,7 @@ fn record_number(last: &mut Numbers, datagram: &Datagram, read: &Dissected) -> O
         if !record.is_numbered() {
             continue;
         }
-        let key = (read.association, datagram.from, record.epoch);
+        let key = ((datagram.visit, read.association, datagram.from), record.epoch);
         let previous = last.insert(key, record.seq);
         if let Some(previous) = previous.filter(|previous| record.seq <= *previous) {
             last.insert(key, previous);
@@ -223,18 +248,21 @@ struct Sequence {
     next: u32,
     /// `message_seq` and length by flight and type; a type comes once in a flight.
     known: BTreeMap<(u8, u8), (u16, u32)>,
+    /// Type and length of what comes after the handshake, by `message_seq`.
+    later: BTreeMap<u16, (u8, u32)>,
 }
 
-fn message_seq(sent: &mut BTreeMap<(u32, Role), Sequence>, datagram: &Datagram, read: &Dissected) -> Option<String> {
-    let sequence = sent.entry((read.association, datagram.from)).or_default();
+fn message_seq(sent: &mut BTreeMap<Sender, Sequence>, datagram: &Datagram, read: &Dissected) -> Option<String> {
+    let sequence = sent.entry((datagram.visit, read.association, datagram.from)).or_default();
     // Every fragment must be followed, also after the first problem.
     fragments(read).filter_map(|fragment| sequence.follow(fragment)).fold(None, |first, next| first.or(Some(next)))
 }
 
 impl Sequence {
     fn follow(&mut self, fragment: &Fragment) -> Option<String> {
-        let key = (fragment.flight?, fragment.code);
         let (seq, length) = (fragment.message_seq, fragment.length);
+        let Some(flight) = fragment.flight else { return self.follow_later(fragment) };
+        let key = (flight, fragment.code);
         let problem = match self.known.get(&key) {
             Some(&(known_seq, known_length)) if !is_renewable(fragment) => {
                 match (seq == known_seq, length == known_length) {
@@ -254,6 +282,26 @@ impl Sequence {
     }
 }
 
+impl Sequence {
+    /// After the handshake of DTLS 1.3 the count goes on, and a type may come many times (RFC 9147 §5.2). A HelloRequest
+    /// begins a count of its own.
+    fn follow_later(&mut self, fragment: &Fragment) -> Option<String> {
+        let (seq, this) = (fragment.message_seq, (fragment.code, fragment.length));
+        if fragment.message == Some(Message::HelloRequest) {
+            return None;
+        }
+        let problem = match self.later.get(&seq) {
+            Some(known) if *known == this => return None,
+            Some(_) => Some(format!("has message_seq {seq}, as another message had")),
+            None if u32::from(seq) != self.next => Some(format!("has message_seq {seq} instead of {}", self.next)),
+            None => None,
+        };
+        self.later.entry(seq).or_insert(this);
+        self.next = self.next.max(u32::from(seq) + 1);
+        problem.map(|what| format!("{} {what}", message_name(fragment)))
+    }
+}
+
 /// Whether another message of the same type may come in the same flight: a server without state answers every
 /// ClientHello with a HelloVerifyRequest or HelloRetryRequest, a client every new cookie with a ClientHello (RFC 6347
 /// §4.2.1, RFC 9147 §5.1).
@@ -265,9 +313,10 @@ fn is_of_stateless_server(fragment: &Fragment) -> bool {
     fragment.code == HELLO_VERIFY_REQUEST || fragment.message == Some(Message::HelloRetryRequest)
 }
 
-/// The number of associations begun, to find a ClientHello that was made anew instead of sent again. No scenario has a
-/// client begin twice.
-fn other_bytes(begun: &mut u32, _: &Datagram, read: &Dissected) -> Option<String> {
+/// The number of associations begun in each visit, to find a ClientHello that was made anew instead of sent again. No
+/// scenario has a client begin twice in one visit.
+fn other_bytes(begun: &mut BTreeMap<Visit, u32>, datagram: &Datagram, read: &Dissected) -> Option<String> {
+    let begun = begun.entry(datagram.visit).or_default();
     let anew = *begun > 0 && read.association > *begun;
     *begun = read.association;
     if anew {
@@ -276,6 +325,38 @@ fn other_bytes(begun: &mut u32, _: &Datagram, read: &Dissected) -> Option<String
     let changed = fragments(read).find(|fragment| fragment.changed && !is_renewable(fragment))?;
     let (name, end) = (message_name(changed), changed.offset + changed.len);
     Some(format!("{name} comes again with other bytes in {}..{end}", changed.offset))
+}
+
+/// When records with handshake messages first arrived, by their sender, epoch and number.
+type Arrivals = BTreeMap<(Sender, u64, u64), Option<SimTime>>;
+
+fn unfounded_ack(arrivals: &mut Arrivals, datagram: &Datagram, read: &Dissected) -> Option<String> {
+    let sender = |from| (datagram.visit, read.association, from);
+    let mut problem = None;
+    for record in &read.records {
+        match &record.body {
+            Body::Handshake(_) => {
+                let arrival = datagram.delivered.first().copied();
+                let known = arrivals.entry((sender(datagram.from), u64::from(record.epoch), record.seq)).or_default();
+                *known = match (*known, arrival) {
+                    (Some(known), Some(arrival)) => Some(known.min(arrival)),
+                    (known, arrival) => known.or(arrival),
+                };
+            }
+            Body::Ack(numbers) => {
+                let unfounded = numbers.iter().find(|number| {
+                    let arrival = arrivals.get(&(sender(datagram.from.peer()), number.epoch, number.seq));
+                    arrival.copied().flatten().is_none_or(|arrival| arrival > datagram.at)
+                });
+                if let (Some(number), None) = (unfounded, &problem) {
+                    let number = format!("{}/{}", number.epoch, number.seq);
+                    problem = Some(format!("acknowledges {number}, no handshake record that has arrived"));
+                }
+            }
+            _ => {}
+        }
+    }
+    problem
 }
 
 fn fragments(read: &Dissected) -> impl Iterator<Item = &Fragment> {

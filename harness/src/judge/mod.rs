@@ -3,15 +3,19 @@
 //! A function of scenario, observation and trace. A demand that the run gives no occasion to check fails: nothing passes
 //! because nothing happened.
 
+mod association;
 mod demands;
 mod invariants;
+mod selective;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use crate::endpoint::Role;
-use crate::observe::{ImpairmentCounts, Observation};
+use crate::observe::{ImpairmentCounts, Observation, observe_visit};
 use crate::scenario::{Demand, Per, Scenario};
-use crate::trace::{End, Trace};
+use crate::trace::{End, Trace, Visit};
 
 pub use demands::name;
 pub use invariants::Invariant;
@@ -53,7 +57,7 @@ impl Complaint {
 pub fn judge(scenario: &Scenario, seen: &Observation, trace: &Trace) -> Vec<Failure> {
     let invariant = |invariant: Invariant, complaint: Complaint| Failure {
         id: invariant.id(),
-        clause: invariant.clause().to_owned(),
+        clause: invariant.clause(scenario.dtls).to_owned(),
         detail: complaint.detail,
         line: None,
         role: complaint.role,
@@ -69,8 +73,16 @@ pub fn judge(scenario: &Scenario, seen: &Observation, trace: &Trace) -> Vec<Fail
     for kind in Invariant::ALL {
         failures.extend(kind.check(scenario, seen, trace).into_iter().map(|complaint| invariant(kind, complaint)));
     }
+    let mut visits: BTreeMap<Visit, Observation> = BTreeMap::new();
+    if trace.visits() != [Visit::FIRST] {
+        for expectation in &scenario.expect {
+            let visit = expectation.visit;
+            visits.entry(visit).or_insert_with(|| observe_visit(trace, visit));
+        }
+    }
     for expectation in &scenario.expect {
-        if let Err(complaint) = demands::check(scenario, seen, &expectation.kind) {
+        let of_visit = visits.get(&expectation.visit).unwrap_or(seen);
+        if let Err(complaint) = demands::check(scenario, of_visit, seen, &expectation.kind) {
             failures.push(Failure {
                 id: name(&expectation.kind),
                 clause: scenario.clauses.join(", "),

@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::dissect::Message;
 use crate::dissect::testing::*;
-use crate::endpoint::{Dtls, EndpointEvent};
+use crate::dissect::testing13::*;
+use crate::endpoint::{Dtls, EndpointEvent, Negotiated};
 use crate::observe::observe;
 use crate::observe::testing::*;
 use crate::scenario::*;
@@ -61,6 +62,14 @@ fn scenario() -> Scenario {
     }
 }
 
+/// The same, of the version that the story's keys are of.
+fn scenario_of(story: &Story) -> Scenario {
+    let is_13 = story.trace().events.iter().any(|event| {
+        matches!(&event.what, What::Endpoint(_, EndpointEvent::KeyLog(line)) if line.contains("TRAFFIC_SECRET"))
+    });
+    Scenario { dtls: if is_13 { Dtls::V13 } else { Dtls::V12 }, ..scenario() }
+}
+
 fn judged(scenario: &Scenario, trace: &Trace) -> Vec<Failure> {
     judge(scenario, &observe(trace), trace)
 }
@@ -75,15 +84,15 @@ const fn at_least(count: u64) -> CountCheck {
 
 #[test]
 fn a_good_run_has_no_failures() {
-    for story in [full(), without_cookie(), abbreviated()] {
-        assert_eq!(judged(&scenario(), &story.trace()), []);
+    for story in [full(), without_cookie(), abbreviated(), full13()] {
+        assert_eq!(judged(&scenario_of(&story), &story.trace()), []);
     }
 }
 
 #[test]
 fn a_failed_demand_tells_line_and_clauses() {
     let kind = Demand::Flights(vec![1, 2]);
-    let scenario = Scenario { expect: vec![Expectation { line: 17, kind }], ..scenario() };
+    let scenario = Scenario { expect: vec![Expectation { line: 17, visit: Visit::FIRST, kind }], ..scenario() };
     let [failure] = &judged(&scenario, &full().trace())[..] else { panic!("one failure") };
     let expected = Failure {
         id: "flights",
@@ -99,6 +108,7 @@ fn a_failed_demand_tells_line_and_clauses() {
 fn seeds_are_counted_together() {
     let demand = |min, per| Expectation {
         line: 3,
+        visit: Visit::FIRST,
         kind: Demand::Struck { impairment: Impairment::Loss, count: at_least(min), per },
     };
     let runs = [1, 0, 2].map(|loss| ImpairmentCounts { loss, ..ImpairmentCounts::default() });
@@ -135,7 +145,7 @@ proptest! {
             }
         }
         let demands = (1..).zip(demands::all());
-        let expect = demands.map(|(line, kind)| Expectation { line, kind }).collect();
+        let expect = demands.map(|(line, kind)| Expectation { line, visit: Visit::FIRST, kind }).collect();
         let failures = judged(&Scenario { expect, ..scenario() }, &story.trace());
         prop_assert!(failures.iter().all(|failure| !failure.detail.is_empty()));
     }

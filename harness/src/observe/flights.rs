@@ -1,15 +1,18 @@
 //! Datagrams to flights and their transmissions, and which retransmissions were needed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::dissect::{Body, Coverage, Dissected};
 use crate::endpoint::Role;
 use crate::time::SimTime;
+use crate::trace::Visit;
 
 /// A flight with all its transmissions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flight {
-    /// Its association, from 1.
+    /// Its association as the run counts.
+    pub visit: Visit,
+    /// Which one on the same addresses, from 1: a client that begins anew begins the next.
     pub association: u32,
     /// Its number by its place in the full handshake with cookie (RFC 6347 §4.2.4, figure 1).
     pub number: u8,
@@ -118,6 +121,7 @@ impl Parts {
                 | Body::Alert { .. }
                 | Body::ApplicationData(_)
                 | Body::Ack(_)
+                | Body::PathCheck(_)
                 | Body::Malformed(_) => {}
             }
         }
@@ -128,8 +132,8 @@ impl Parts {
 #[derive(Debug, Default)]
 pub(super) struct Grouping {
     flights: Vec<Growing>,
-    /// Whether a datagram with an ACK was lost, by its sender.
-    ack_lost: [bool; 2],
+    /// Who has lost a datagram with an ACK, in which association.
+    ack_lost: BTreeSet<(Visit, Role)>,
 }
 
 #[derive(Debug)]
@@ -141,12 +145,18 @@ struct Growing {
 }
 
 impl Grouping {
-    pub(super) fn datagram(&mut self, index: usize, at: SimTime, from: Role, dropped: bool, read: &Dissected) {
+    pub(super) fn datagram(
+        &mut self,
+        index: usize,
+        (at, visit, from): (SimTime, Visit, Role),
+        dropped: bool,
+        read: &Dissected,
+    ) {
         if dropped && read.records.iter().any(|record| matches!(record.body, Body::Ack(_))) {
-            self.ack_lost[from as usize] = true;
+            self.ack_lost.insert((visit, from));
         }
         let Some(number) = read.flight else { return };
-        let place = self.place(read.association, number, from);
+        let place = self.place(visit, read.association, number, from);
         let transmissions = &self.flights[place].flight.transmissions;
         let which = match transmissions.binary_search_by_key(&read.attempt, |transmission| transmission.attempt) {
             Ok(which) => which,
@@ -176,23 +186,27 @@ impl Grouping {
         self.flights.into_iter().map(|growing| growing.flight).collect()
     }
 
-    /// Where the flight is kept. Only the latest association grows, so at most six are looked through.
-    fn place(&mut self, association: u32, number: u8, from: Role) -> usize {
-        let latest = self.flights.iter().rev().take_while(|growing| growing.flight.association == association);
-        let from_end = latest.map(|growing| growing.flight.number).position(|known| known == number);
-        if let Some(from_end) = from_end {
-            return self.flights.len() - 1 - from_end;
+    /// Where the flight is kept. It is among the last few, unless the visits of many clients are mixed.
+    fn place(&mut self, visit: Visit, association: u32, number: u8, from: Role) -> usize {
+        let found = self.flights.iter().rposition(|Growing { flight, .. }| {
+            (flight.visit, flight.association, flight.number) == (visit, association, number)
+        });
+        if let Some(place) = found {
+            return place;
         }
-        let flight = Flight { association, number, from, transmissions: Vec::new() };
+        let flight = Flight { visit, association, number, from, transmissions: Vec::new() };
         self.flights.push(Growing { flight, sent: Parts::default(), safe: Parts::default() });
         self.flights.len() - 1
     }
 
     /// Whether everything sent so far of this flight, of the peer's later ones and of its ACKs arrives.
     fn nothing_lost(&self, place: usize) -> bool {
-        let Flight { association, number, from, .. } = self.flights[place].flight;
-        let same = self.flights.iter().rev().take_while(|growing| growing.flight.association == association);
-        !self.ack_lost[from.peer() as usize]
+        let Flight { visit, association, number, from, .. } = self.flights[place].flight;
+        let same = self
+            .flights
+            .iter()
+            .filter(|Growing { flight, .. }| (flight.visit, flight.association) == (visit, association));
+        !self.ack_lost.contains(&(visit, from.peer()))
             && same
                 .filter(|growing| {
                     growing.flight.number == number

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 pub use flights::{Flight, PartKey, Parts, Transmission};
 
 use crate::dissect::{Body, Dissected, Dissector, Message};
-use crate::endpoint::{EndpointEvent, Role};
+use crate::endpoint::{EndpointEvent, Negotiated, Role};
 use crate::scenario::Impairment;
 use crate::time::SimTime;
 use crate::trace::{Cause, DatagramId, Sent, Trace, Visit, What};
@@ -38,6 +38,14 @@ pub struct Observation {
     pub discards: Vec<(SimTime, Role, String)>,
     /// When messages of the client came back to it, unchanged; a message that comes back again does not count.
     pub echoes: Vec<SimTime>,
+    /// When application data was handed to which end, early data aside.
+    pub data: Vec<(SimTime, Role)>,
+    /// When early data was sent, and when handed to the server.
+    pub early: EarlySeen,
+    /// What the ends said of the handshake besides that it is complete.
+    pub negotiated: Vec<(Role, Negotiated)>,
+    /// When which end became sure that its peer has another address.
+    pub moved: Vec<(SimTime, Role)>,
     /// What the network did at random or for want of room.
     pub impairments: ImpairmentCounts,
     /// How often each scripted fault struck, by its index.
@@ -78,6 +86,17 @@ pub struct Outcome {
     pub failed: Option<(SimTime, String)>,
     /// When it learned that the peer has closed.
     pub peer_closed: Option<SimTime>,
+}
+
+/// What became of early data.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EarlySeen {
+    /// When the client's application gave it to its endpoint.
+    pub sent: Vec<SimTime>,
+    /// When the server's application got it.
+    pub delivered: Vec<SimTime>,
+    /// What the client was told, accepted or not.
+    pub accepted: Option<bool>,
 }
 
 /// An alert on the wire.
@@ -169,16 +188,25 @@ impl Observation {
     }
 }
 
-/// Reads a trace.
+/// Reads a trace. All its associations are in what comes out: [`observe_visit`] tells them apart.
 pub fn observe(trace: &Trace) -> Observation {
+    observe_some(trace, |_| true)
+}
+
+/// Reads what belongs to one association. What happens to the run as a whole is not in it.
+pub fn observe_visit(trace: &Trace, visit: Visit) -> Observation {
+    observe_some(trace, |other| other == visit)
+}
+
+fn observe_some(trace: &Trace, wanted: impl Fn(Visit) -> bool) -> Observation {
     let mut observer = Observer::default();
     // Some stacks log keys only after they have used them: all lines first, then the datagrams.
     for event in &trace.events {
         if let What::Endpoint(_, EndpointEvent::KeyLog(line)) = &event.what {
-            observer.dissector.learn_key_log(line);
+            observer.dissectors.entry(event.visit).or_default().learn_key_log(line);
         }
     }
-    for event in &trace.events {
+    for event in trace.events.iter().filter(|event| wanted(event.visit)) {
         observer.event(event.at, event.visit, &event.what);
     }
     let mut seen = observer.seen;
@@ -189,13 +217,14 @@ pub fn observe(trace: &Trace) -> Observation {
 
 #[derive(Debug, Default)]
 struct Observer<'a> {
-    dissector: Dissector,
+    /// One for each association.
+    dissectors: BTreeMap<Visit, Dissector>,
     flights: flights::Grouping,
     seen: Observation,
-    /// Messages the client has sent and not got back.
-    awaited: BTreeMap<&'a [u8], u32>,
-    /// Highest number that arrived, per sender.
-    latest: [Option<DatagramId>; 2],
+    /// Messages the client has sent and not got back, by association.
+    awaited: BTreeMap<(Visit, &'a [u8]), u32>,
+    /// Highest number that arrived, per association and sender.
+    latest: BTreeMap<(Visit, Role), DatagramId>,
 }
 
 impl<'a> Observer<'a> {
@@ -203,9 +232,12 @@ impl<'a> Observer<'a> {
         match what {
             What::Sent(sent) => self.sent(at, visit, sent),
             What::Delivered { id, .. } => self.delivered(at, *id),
-            What::Endpoint(role, event) => self.reported(at, *role, event),
-            What::AppSend(Role::Client, data) => *self.awaited.entry(data).or_default() += 1,
-            What::AppSendEarly(data) => *self.awaited.entry(data).or_default() += 1,
+            What::Endpoint(role, event) => self.reported(at, visit, *role, event),
+            What::AppSend(Role::Client, data) => *self.awaited.entry((visit, data)).or_default() += 1,
+            What::AppSendEarly(data) => {
+                *self.awaited.entry((visit, data)).or_default() += 1;
+                self.seen.early.sent.push(at);
+            }
             What::AppSend(Role::Server, _)
             | What::Released { .. }
             | What::Timer(_)
@@ -219,7 +251,7 @@ impl<'a> Observer<'a> {
 
     fn sent(&mut self, at: SimTime, visit: Visit, sent: &Sent) {
         let index = self.seen.datagrams.len();
-        let read = self.dissector.datagram(sent.from, &sent.bytes);
+        let read = self.dissectors.entry(visit).or_default().datagram(sent.from, &sent.bytes);
         for cause in &sent.fate.causes {
             self.impaired(cause);
         }
@@ -233,11 +265,15 @@ impl<'a> Observer<'a> {
                 Body::Handshake(fragments) => {
                     fragments.iter().filter_map(|fragment| fragment.message).for_each(|message| self.message(message));
                 }
-                Body::Sealed { .. } | Body::ApplicationData(_) | Body::Ack(_) | Body::Malformed(_) => {}
+                Body::Sealed { .. }
+                | Body::ApplicationData(_)
+                | Body::Ack(_)
+                | Body::PathCheck(_)
+                | Body::Malformed(_) => {}
             }
         }
         let dropped = sent.fate.copies.is_empty();
-        self.flights.datagram(index, at, sent.from, dropped, &read);
+        self.flights.datagram(index, (at, visit, sent.from), dropped, &read);
         self.seen.datagrams.push(Datagram {
             id: sent.id,
             visit,
@@ -276,36 +312,35 @@ impl<'a> Observer<'a> {
     fn delivered(&mut self, at: SimTime, id: DatagramId) {
         let Some(index) = self.seen.index_of(id) else { return };
         let datagram = &mut self.seen.datagrams[index];
-        let latest = &mut self.latest[datagram.from as usize];
-        if datagram.delivered.is_empty() && latest.is_some_and(|latest| latest > id) {
+        let latest = self.latest.entry((datagram.visit, datagram.from)).or_insert(id);
+        if datagram.delivered.is_empty() && *latest > id {
             datagram.overtaken = true;
             self.seen.impairments.reordered += 1;
         }
         datagram.delivered.push(at);
-        *latest = (*latest).max(Some(id));
+        *latest = (*latest).max(id);
     }
 
-    fn reported(&mut self, at: SimTime, role: Role, event: &EndpointEvent) {
+    fn reported(&mut self, at: SimTime, visit: Visit, role: Role, event: &'a EndpointEvent) {
         let outcome = &mut self.seen.outcomes[role as usize];
         match event {
             EndpointEvent::Established { .. } => _ = outcome.established.get_or_insert(at),
             EndpointEvent::Failed(why) => _ = outcome.failed.get_or_insert_with(|| (at, why.clone())),
             EndpointEvent::PeerClosed => _ = outcome.peer_closed.get_or_insert(at),
             EndpointEvent::Discarded(why) => self.seen.discards.push((at, role, why.clone())),
-            EndpointEvent::Data(data) if role == Role::Client => {
-                if let Some(left) = self.awaited.get_mut(data.as_slice()).filter(|left| **left > 0) {
+            EndpointEvent::Data(data) => {
+                self.seen.data.push((at, role));
+                let awaited = self.awaited.get_mut(&(visit, data.as_slice()));
+                if let Some(left) = awaited.filter(|left| role == Role::Client && **left > 0) {
                     *left -= 1;
                     self.seen.echoes.push(at);
                 }
             }
-            EndpointEvent::Data(_)
-            | EndpointEvent::KeyLog(_)
-            | EndpointEvent::SendRefused(_)
-            | EndpointEvent::Session(_)
-            | EndpointEvent::EarlyData(_)
-            | EndpointEvent::EarlyDataAnswer { .. }
-            | EndpointEvent::PeerMoved(_)
-            | EndpointEvent::Negotiated(_) => {}
+            EndpointEvent::EarlyData(_) => self.seen.early.delivered.push(at),
+            EndpointEvent::EarlyDataAnswer { accepted } => self.seen.early.accepted = Some(*accepted),
+            EndpointEvent::PeerMoved(_) => self.seen.moved.push((at, role)),
+            EndpointEvent::Negotiated(what) => self.seen.negotiated.push((role, what.clone())),
+            EndpointEvent::KeyLog(_) | EndpointEvent::SendRefused(_) | EndpointEvent::Session(_) => {}
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::dissect::testing::*;
+use crate::dissect::testing13::*;
 use crate::endpoint::{EndpointEvent, Role};
 use crate::time::SimTime;
 use crate::trace::{Cause, Copy, DatagramId, End, Event, Fate, Sent, Trace, Visit, What};
@@ -193,5 +194,53 @@ pub(crate) fn abbreviated() -> Story {
     let client_finished = protected(Role::Client, 22, 0, &finished(1));
     story.at(50).established(Role::Client).send(Role::Client, &[change_cipher_spec(1), client_finished].concat());
     story.at(75).established(Role::Server);
+    story
+}
+
+/// Full handshake of DTLS 1.3 with HelloRetryRequest, its ACK and one echo, nothing lost, to 200 ms. The key log, flight
+/// by flight: datagrams 0 to 3 are flights 1 to 4, 4 is flight 5, 5 the ACK, 6 and 7 the echo.
+pub(crate) fn full13() -> Story {
+    let mut story = hellos13();
+    flight4_of_13(1, 1, 0).iter().for_each(|record| _ = story.send(Role::Server, record));
+    finish13(&mut story, 100);
+    story
+}
+
+/// Flights 1 to 3 of DTLS 1.3, to 75 ms.
+pub(crate) fn hellos13() -> Story {
+    let mut story = Story::default();
+    key_log13().into_iter().for_each(|line| _ = story.report(Role::Server, EndpointEvent::KeyLog(line)));
+    story.at(0).send(Role::Client, &handshake(0, &client_hello13(0, &[]).whole()));
+    story.at(25).send(Role::Server, &retry13());
+    story.at(50).send(Role::Client, &handshake(1, &client_hello13(1, &[]).whole()));
+    story.at(75);
+    story
+}
+
+/// The client's Finished at this time, its ACK and an echo.
+pub(crate) fn finish13(story: &mut Story, millis: u64) {
+    let finished = Msg::new(20, 2, &[0; 32]).whole();
+    story.at(millis).established(Role::Client).send(Role::Client, &sealed13(2, 0, 22, &finished));
+    story.at(millis + 25).established(Role::Server).send(Role::Server, &ack13(3, 0, &[(2, 0)]));
+    story.at(millis + 50);
+    let text = b"windtunnel 0000";
+    story.note(What::AppSend(Role::Client, text.to_vec()));
+    story.send(Role::Client, &sealed13(3, 0, 23, text));
+    story.at(millis + 75).report(Role::Server, EndpointEvent::Data(text.to_vec()));
+    story.note(What::AppSend(Role::Server, text.to_vec()));
+    story.send(Role::Server, &sealed13(3, 1, 23, text));
+    story.at(millis + 100).report(Role::Client, EndpointEvent::Data(text.to_vec()));
+}
+
+/// Flight 4 of DTLS 1.3, of which the last two records are lost; the client acknowledges what it has at 110 ms, and at
+/// 135 ms the server sends `again`.
+pub(crate) fn acknowledged13(again: &[Vec<u8>]) -> Story {
+    let mut story = hellos13();
+    let [hello, extensions, first, second, finished] = flight4_of_13(1, 1, 0);
+    story.send(Role::Server, &hello).send(Role::Server, &extensions).send(Role::Server, &first);
+    story.lose(Role::Server, &second).lose(Role::Server, &finished);
+    story.at(110).send(Role::Client, &ack13(2, 0, &[(0, 1), (2, 0), (2, 1)]));
+    story.at(135);
+    again.iter().for_each(|record| _ = story.send(Role::Server, record));
     story
 }

@@ -233,7 +233,8 @@ fn shaft(label: &str, from: Role, dropped: bool) -> String {
     }
 }
 
-/// What a datagram carries: messages with their fragments, `{}` around what is protected.
+/// What a datagram carries: messages with their fragments, `{}` around what is protected, `()` around early data,
+/// `cid1:` before what shows the receiver's first connection ID.
 fn label(read: &Dissected) -> String {
     let mut parts: Vec<String> = read.records.iter().map(record).collect();
     if let Some(malformed) = &read.malformed {
@@ -249,13 +250,17 @@ fn record(record: &Record) -> String {
         Body::Alert { level, description } => words::alert(*level, *description),
         Body::ApplicationData(data) => format!("ApplicationData({})", data.len()),
         Body::Ack(records) => words::ack(records),
+        Body::PathCheck(kind) => words::path_check(*kind),
         Body::Sealed { .. } => words::content_type(record.content_type),
         Body::Malformed(reason) => format!("malformed: {reason}"),
     };
+    let cid = record.connection_id.map_or_else(String::new, |number| format!("cid{number}: "));
     match (record.epoch, &record.body) {
         (0, _) => text,
-        (_, Body::Sealed { .. }) => format!("{{sealed {text}}}"),
-        _ => format!("{{{text}}}"),
+        (_, Body::Sealed { .. }) => format!("{{{cid}sealed {text}}}"),
+        // Early data has keys of its own.
+        (1, _) if record.is_unified() => format!("({cid}{text})"),
+        _ => format!("{{{cid}{text}}}"),
     }
 }
 

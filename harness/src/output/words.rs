@@ -45,6 +45,16 @@ pub(super) fn ack(records: &[RecordNumber]) -> String {
     format!("Ack({})", shown.chain(more).collect::<Vec<_>>().join(", "))
 }
 
+/// A message of the return routability check, RFC 9853 §4.
+pub(super) fn path_check(kind: u8) -> String {
+    match kind {
+        0 => "PathChallenge".to_owned(),
+        1 => "PathResponse".to_owned(),
+        2 => "PathDrop".to_owned(),
+        other => format!("PathCheck({other})"),
+    }
+}
+
 /// Content type of a record that cannot be opened.
 pub(super) fn content_type(code: u8) -> String {
     match code {
@@ -53,6 +63,7 @@ pub(super) fn content_type(code: u8) -> String {
         21 => "Alert".to_owned(),
         22 => "Handshake".to_owned(),
         23 => "ApplicationData".to_owned(),
+        25 => "record".to_owned(),
         other => format!("content type {other}"),
     }
 }

@@ -1,7 +1,10 @@
 //! Expectations. A demand that no run can meet, or that every run meets, is refused.
 
 use super::error::{Error, Source};
-use super::file::{CountKeys, ExpectStep, HandshakeKeys, RoundTripKeys, SizeKeys, StruckKeys, TransmissionKeys};
+use super::file::{
+    CountKeys, EarlyDataAnswer, EarlyDataDemandKeys, ExpectStep, HandshakeKeys, NegotiatedKeys, RoundTripKeys,
+    SizeKeys, StruckKeys, TransmissionKeys, VisitExpectKeys,
+};
 use super::lower::Facts;
 use super::text::{At, Count, Either, Text};
 use super::{
@@ -10,6 +13,7 @@ use super::{
 };
 use crate::endpoint::Dtls;
 use crate::time::SimTime;
+use crate::trace::Visit;
 
 const AT_LEAST_ONE: CountCheck = CountCheck { min: 1, max: u64::MAX };
 
@@ -20,7 +24,7 @@ impl Source<'_> {
         facts: &Facts,
         network: &Network,
         faults: &[Fault],
-        visit: &VisitSpec,
+        visits: &[VisitSpec],
     ) -> Result<Vec<Expectation>, Error> {
         if steps.value.is_empty() {
             let help = "say what must come of it, for example `- handshake: completes`";
@@ -28,15 +32,47 @@ impl Source<'_> {
         }
         let mut expectations = Vec::new();
         for step in &steps.value {
-            let demands = match &step.value {
-                ExpectStep::RoundTrips(keys) => self.round_trips(keys, network)?,
-                ExpectStep::Struck(keys) => vec![self.struck(&keys.value, facts, network, faults)?],
-                ExpectStep::Echo(keys) => vec![self.echo(keys, visit)?],
-                other => vec![self.demand(other, facts)?],
-            };
-            expectations.extend(demands.into_iter().map(|kind| Expectation { line: step.place.line, kind }));
+            match &step.value {
+                ExpectStep::Visit(At { value: VisitExpectKeys { number, expect }, .. }) => {
+                    let visit = self.visit(number, facts)?;
+                    if let Some(inner) = expect.value.iter().find(|step| matches!(step.value, ExpectStep::Visit(_))) {
+                        return Err(self.error(
+                            inner,
+                            "a visit inside a visit",
+                            "name each visit in a step of its own",
+                        ));
+                    }
+                    for step in &expect.value {
+                        expectations.extend(self.step(step, visit, facts, network, faults, visits)?);
+                    }
+                }
+                _ => expectations.extend(self.step(step, facts.last_visit, facts, network, faults, visits)?),
+            }
         }
         Ok(expectations)
+    }
+
+    /// The demands of one step on one visit.
+    fn step(
+        &self,
+        step: &At<ExpectStep>,
+        visit: Visit,
+        facts: &Facts,
+        network: &Network,
+        faults: &[Fault],
+        visits: &[VisitSpec],
+    ) -> Result<impl Iterator<Item = Expectation> + use<>, Error> {
+        let demands = match &step.value {
+            ExpectStep::RoundTrips(keys) => self.round_trips(keys, network)?,
+            ExpectStep::Struck(keys) => vec![self.struck(&keys.value, facts, network, faults)?],
+            ExpectStep::Echo(keys) => {
+                let spec = visits.get(usize::from(visit.0) - 1).expect("the visit was looked up");
+                vec![self.echo(keys, spec)?]
+            }
+            other => vec![self.demand(other, facts)?],
+        };
+        let line = step.place.line;
+        Ok(demands.into_iter().map(move |kind| Expectation { line, visit, kind }))
     }
 
     /// Those that need nothing but themselves.
@@ -98,7 +134,25 @@ impl Source<'_> {
                 Either::Short(text) => Demand::Discards { by: None, count: self.read_text(keys, text)? },
                 Either::Long(keys) => Demand::Discards { by: keys.by, count: self.read(&keys.count)? },
             },
-            ExpectStep::RoundTrips(_) | ExpectStep::Struck(_) | ExpectStep::Echo(_) => {
+            ExpectStep::Selective(at) if facts.dtls == Dtls::V12 => {
+                let help = "demand that it comes whole by `whole-flight`";
+                return Err(self.error(at, "DTLS 1.2 acknowledges nothing and repeats whole flights", help));
+            }
+            ExpectStep::Selective(At { value: keys, .. }) => Demand::Selective {
+                flight: self.flight(&keys.flight)?,
+                at_least: keys.at_least.as_ref().map(|at| self.ordinal(at, "at-least")).transpose()?.unwrap_or(1),
+            },
+            ExpectStep::Data(keys) => match &keys.value {
+                Either::Short(text) => Demand::Data { to: None, count: self.read_text(keys, text)? },
+                Either::Long(keys) => Demand::Data { to: keys.to, count: self.read(&keys.count)? },
+            },
+            ExpectStep::EarlyData(at) => self.early_data_demand(at)?,
+            ExpectStep::Negotiated(at) => self.negotiated(at)?,
+            ExpectStep::Moved(keys) => match &keys.value {
+                Either::Short(text) => Demand::Moved { by: None, count: self.read_text(keys, text)? },
+                Either::Long(keys) => Demand::Moved { by: keys.by, count: self.read(&keys.count)? },
+            },
+            ExpectStep::RoundTrips(_) | ExpectStep::Struck(_) | ExpectStep::Echo(_) | ExpectStep::Visit(_) => {
                 unreachable!("these look at the rest of the scenario")
             }
         })
@@ -201,6 +255,32 @@ impl Source<'_> {
             }
             _ => Ok(Demand::DatagramSize { from: keys.from, at_most: at_most.unwrap_or(u32::MAX), reaches }),
         }
+    }
+
+    fn early_data_demand(&self, at: &At<EarlyDataDemandKeys>) -> Result<Demand, Error> {
+        let keys = &at.value;
+        if keys.delivered.is_none() && keys.answer.is_none() {
+            let help =
+                "say how often it is delivered, or what the client is told, as `{delivered: 1, answer: accepted}`";
+            return Err(self.error(at, "nothing is demanded of early data", help));
+        }
+        Ok(Demand::EarlyData {
+            delivered: self.read_option(keys.delivered.as_ref())?,
+            accepted: keys.answer.map(|answer| answer == EarlyDataAnswer::Accepted),
+        })
+    }
+
+    fn negotiated(&self, at: &At<NegotiatedKeys>) -> Result<Demand, Error> {
+        let NegotiatedKeys { who, resumed, peer, alpn } = &at.value;
+        if (resumed, peer, alpn.is_none()) == (&None, &None, true) {
+            return Err(self.error(
+                at,
+                "nothing is demanded here",
+                "say what was agreed, for example `{resumed: true}`",
+            ));
+        }
+        let alpn = alpn.as_ref().map(|alpn| alpn.value.clone());
+        Ok(Demand::Negotiated { who: *who, resumed: *resumed, peer: *peer, alpn })
     }
 
     fn echo(&self, at: &At<Either<Text<Count>, CountKeys>>, visit: &VisitSpec) -> Result<Demand, Error> {

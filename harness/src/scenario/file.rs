@@ -11,7 +11,7 @@ use super::text::{
     Text, Thousandths, Time, Value,
 };
 use super::{Clock, Impairment, Order, Per};
-use crate::dissect::Message;
+use crate::dissect::{Content, Message};
 use crate::endpoint::{Dtls, Group, PskMode, ResumeBy, Role};
 use crate::pki::{IssuerKind, KeyKind};
 
@@ -350,6 +350,8 @@ macro_rules! selector_struct {
             pub(super) datagram: Option<Value<Number>>,
             /// Has a record of this epoch: 0 or 1; in DTLS 1.3 0, 2 or 3.
             pub(super) epoch: Option<Value<Number>>,
+            /// Has a record of this content, as far as it can be read.
+            pub(super) content: Option<At<Content>>,
             /// Sent at this instant of the run or later.
             pub(super) after_time: Option<Value<Time>>,
             /// Sent before this instant of the run.
@@ -369,6 +371,7 @@ macro_rules! selector_struct {
                     attempt: self.attempt.as_ref(),
                     datagram: self.datagram.as_ref(),
                     epoch: self.epoch.as_ref(),
+                    content: self.content.as_ref(),
                     after: self.after_time.as_ref(),
                     before: self.before_time.as_ref(),
                 }
@@ -388,6 +391,7 @@ pub(super) struct Picks<'a> {
     pub(super) attempt: Option<&'a Value<Ordinals>>,
     pub(super) datagram: Option<&'a Value<Number>>,
     pub(super) epoch: Option<&'a Value<Number>>,
+    pub(super) content: Option<&'a At<Content>>,
     pub(super) after: Option<&'a Value<Time>>,
     pub(super) before: Option<&'a Value<Time>>,
 }
@@ -649,6 +653,88 @@ pub(super) enum ExpectStep {
     Discards(At<Either<Text<Count>, DiscardKeys>>),
     /// An impairment happens.
     Struck(At<StruckKeys>),
+    /// Each retransmission of a flight of DTLS 1.3 carries all that no ACK has acknowledged, and nothing else.
+    Selective(At<WholeFlightKeys>),
+    /// Messages of application data that the applications get, early data aside; `data: 0` demands that there are none.
+    Data(At<Either<Text<Count>, DataKeys>>),
+    /// What becomes of early data.
+    EarlyData(At<EarlyDataDemandKeys>),
+    /// What the ends agreed on. Only what is given is checked.
+    Negotiated(At<NegotiatedKeys>),
+    /// How often an end becomes sure that its peer has another address.
+    Moved(At<Either<Text<Count>, MovedKeys>>),
+    /// Demands on another visit than the last.
+    Visit(At<VisitExpectKeys>),
+}
+
+/// Demands on a visit.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "visit-demands")]
+pub(super) struct VisitExpectKeys {
+    /// Which visit, from 1.
+    pub(super) number: Value<Number>,
+    /// What must come of it.
+    pub(super) expect: At<Vec<At<ExpectStep>>>,
+}
+
+/// Application data.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "delivered-data")]
+pub(super) struct DataKeys {
+    /// Only what this end gets.
+    pub(super) to: Option<Role>,
+    /// How many messages.
+    pub(super) count: Value<Count>,
+}
+
+/// Early data.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "early-data-demand")]
+pub(super) struct EarlyDataDemandKeys {
+    /// How often the server's application gets some, in the whole run and whoever sent it.
+    pub(super) delivered: Option<Value<Count>>,
+    /// What the client is told of it.
+    pub(super) answer: Option<EarlyDataAnswer>,
+}
+
+/// What a server does with early data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "early-data-answer")]
+pub(super) enum EarlyDataAnswer {
+    /// It takes it.
+    Accepted,
+    /// It drops it.
+    Refused,
+}
+
+/// What the ends agreed on.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "negotiated")]
+pub(super) struct NegotiatedKeys {
+    /// Only this end. Default: both.
+    pub(super) who: Option<Role>,
+    /// Whether the association continues an earlier session.
+    pub(super) resumed: Option<bool>,
+    /// Whether it says whom it has authenticated.
+    pub(super) peer: Option<bool>,
+    /// Application protocol; empty for none.
+    pub(super) alpn: Option<At<String>>,
+}
+
+/// Changes of address.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "moved")]
+pub(super) struct MovedKeys {
+    /// Only by this end.
+    pub(super) by: Option<Role>,
+    /// How many.
+    pub(super) count: Value<Count>,
 }
 
 /// A result with bounds on its instant.

@@ -29,6 +29,8 @@ pub(super) struct Facts {
     pub(super) last_visit: Visit,
     /// Whether the server gives tickets.
     pub(super) tickets: bool,
+    /// Whether a client offers a session.
+    pub(super) resumes: bool,
     /// Whether a client sends early data.
     pub(super) early_data: bool,
     /// Whether an application asks for new keys.
@@ -73,6 +75,7 @@ impl Source<'_> {
             cookie: server.cookie,
             last_visit,
             tickets: server.features.resumption.is_some_and(|resumption| resumption.by == ResumeBy::Tickets),
+            resumes: visits.iter().any(|visit| visit.resume),
             early_data: visits.iter().any(|visit| visit.early_data.is_some()),
             updates_keys: visits
                 .iter()
@@ -80,8 +83,7 @@ impl Source<'_> {
                 .any(|step| matches!(step.ask, Ask::UpdateKeys { .. })),
         };
         let faults = file.faults.iter().map(|step| self.fault(step, &facts)).collect::<Result<Vec<_>, _>>()?;
-        let last = visits.last().cloned().unwrap_or_default();
-        let expect = self.expectations(&file.expect, &facts, &network, &faults, &last)?;
+        let expect = self.expectations(&file.expect, &facts, &network, &faults, &visits)?;
         Ok(Scenario {
             name,
             path: self.path.to_owned(),

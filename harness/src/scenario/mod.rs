@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::dissect::Message;
+use crate::dissect::{Content, Message};
 use crate::endpoint::{Ask, Dtls, Features, Group, Role};
 use crate::pki::ChainShape;
 use crate::time::SimTime;
@@ -402,6 +402,8 @@ pub struct Selector {
     pub datagram: Option<u32>,
     /// Has a record of this epoch.
     pub epoch: Option<u16>,
+    /// Has a record of this content.
+    pub content: Option<Content>,
     /// Sent at or after.
     pub after: Option<SimTime>,
     /// Sent before.
@@ -441,6 +443,8 @@ pub struct Step {
 pub struct Expectation {
     /// Line in the scenario file.
     pub line: u32,
+    /// Which association it concerns.
+    pub visit: Visit,
     /// The demand.
     pub kind: Demand,
 }
@@ -545,6 +549,45 @@ pub enum Demand {
         count: CountCheck,
         /// In each run, or in all seeds together.
         per: Per,
+    },
+    /// Each retransmission of a flight of DTLS 1.3 carries all that is not acknowledged, and nothing else.
+    Selective {
+        /// Which flight.
+        flight: u8,
+        /// Retransmissions there must be for this to mean something.
+        at_least: u32,
+    },
+    /// Application data handed to an end, early data aside.
+    Data {
+        /// To this end.
+        to: Option<Role>,
+        /// How many messages.
+        count: CountCheck,
+    },
+    /// What becomes of early data.
+    EarlyData {
+        /// How often the server's application gets some, in the whole run.
+        delivered: Option<CountCheck>,
+        /// What the client is told.
+        accepted: Option<bool>,
+    },
+    /// What the ends agreed on.
+    Negotiated {
+        /// Only this end; both if `None`.
+        who: Option<Role>,
+        /// Whether the association continues an earlier session.
+        resumed: Option<bool>,
+        /// Whether it says whom it has authenticated.
+        peer: Option<bool>,
+        /// Application protocol; empty for none.
+        alpn: Option<String>,
+    },
+    /// An end became sure that its peer has another address.
+    Moved {
+        /// This end.
+        by: Option<Role>,
+        /// How often.
+        count: CountCheck,
     },
 }
 

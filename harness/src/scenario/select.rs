@@ -8,7 +8,7 @@ use super::lower::Facts;
 use super::text::{At, Number, Place, Time, Value};
 use super::{Action, CredentialsSpec, Fault, ReplayTime, Selector};
 use crate::addresses;
-use crate::dissect::Message;
+use crate::dissect::{Content, Message};
 use crate::endpoint::{Dtls, Role};
 use crate::time::SimTime;
 use crate::trace::Visit;
@@ -147,7 +147,7 @@ impl Source<'_> {
     }
 
     /// A visit of the client, from 1.
-    fn visit(&self, at: &Value<Number>, facts: &Facts) -> Result<Visit, Error> {
+    pub(super) fn visit(&self, at: &Value<Number>, facts: &Facts) -> Result<Visit, Error> {
         let last = facts.last_visit;
         match u16::try_from(self.read(at)?).map(Visit) {
             Ok(visit) if (Visit::FIRST..=last).contains(&visit) => Ok(visit),
@@ -195,14 +195,16 @@ impl Source<'_> {
                     }
                 }),
             },
+            content: picks.content.map(|content| content.value),
             after: self.read_option(picks.after)?.map(|after| SimTime::ZERO + after),
             before: self.read_option(picks.before)?.map(|before| SimTime::ZERO + before),
         };
-        self.consistent(picks, &select, dtls)?;
+        self.consistent(picks, &select, facts)?;
         Ok(select)
     }
 
-    fn consistent(&self, picks: Picks<'_>, select: &Selector, dtls: Dtls) -> Result<(), Error> {
+    fn consistent(&self, picks: Picks<'_>, select: &Selector, facts: &Facts) -> Result<(), Error> {
+        let dtls = facts.dtls;
         if let (Some(at), None) = (picks.fragment, select.message) {
             let help = "say of which message, for example `message: certificate`";
             return Err(self.error(at, "`fragment` without `message`", help));
@@ -218,12 +220,12 @@ impl Source<'_> {
             return Err(self.error(at, "this window of time is empty", help));
         }
         if let (Some(at), Some(message)) = (picks.message, select.message) {
-            let places = places(message, dtls);
+            let places = places(message, facts);
             let fits = |&&(role, flight): &&(Role, Option<u8>)| {
                 select.from.is_none_or(|from| from == role) && (select.flight.is_none() || select.flight == flight)
             };
             if !places.iter().any(|place| fits(&place)) {
-                return Err(self.error(at, format!("no such datagram carries {message}"), sent_in(message, dtls)));
+                return Err(self.error(at, format!("no such datagram carries {message}"), sent_in(message, facts)));
             }
         }
         if let (Some(at), Some(from), Some(flight)) = (picks.flight, select.from, select.flight)
@@ -237,9 +239,21 @@ impl Source<'_> {
             (message, flight) if dtls == Dtls::V13 => epochs13(message, flight),
             (Some(Message::Finished), _) => (1, 1),
             (Some(Message::NewSessionTicket), _) | (Some(Message::ChangeCipherSpec), _) => (0, 0),
+            (None, Some(4)) if facts.resumes => (0, 1),
             (Some(_), _) | (None, Some(1..=4)) => (0, 0),
             _ => (0, 1),
         };
+        if let (Some(at), Some(Content::Ack)) = (picks.content, select.content)
+            && dtls == Dtls::V12
+        {
+            return Err(self.error(at, "DTLS 1.2 has no ACKs", "set `dtls: 1.3`"));
+        }
+        if let (Some(at), Some(content)) = (picks.content, select.content)
+            && (select.message.is_some() || select.fragment.is_some())
+            && content != Content::Handshake
+        {
+            return Err(self.error(at, "no such record carries a message", "leave out `message` or `content`"));
+        }
         if let (Some(at), Some(epoch)) = (picks.epoch, select.epoch)
             && !(lowest..=highest).contains(&epoch)
         {
@@ -300,7 +314,15 @@ fn sender(flight: u8) -> Role {
 fn epochs13(message: Option<Message>, flight: Option<u8>) -> (u16, u16) {
     match (message, flight) {
         (Some(Message::ClientHello | Message::HelloRetryRequest | Message::ServerHello), _) => (0, 0),
-        (Some(Message::NewSessionTicket | Message::KeyUpdate), _) => (3, u16::MAX),
+        (
+            Some(
+                Message::NewSessionTicket
+                | Message::KeyUpdate
+                | Message::RequestConnectionId
+                | Message::NewConnectionId,
+            ),
+            _,
+        ) => (3, u16::MAX),
         (Some(_), _) | (None, Some(5)) => (2, 2),
         (None, Some(1..=3)) => (0, 0),
         (None, Some(4)) => (0, 2),
@@ -319,7 +341,9 @@ fn places13(message: Message) -> &'static [(Role, Option<u8>)] {
             &[(Server, Some(4)), (Client, Some(5))]
         }
         Message::NewSessionTicket => &[(Server, None)],
-        Message::KeyUpdate => &[(Client, None), (Server, None)],
+        Message::KeyUpdate | Message::RequestConnectionId | Message::NewConnectionId => {
+            &[(Client, None), (Server, None)]
+        }
         Message::HelloRequest
         | Message::HelloVerifyRequest
         | Message::ServerKeyExchange
@@ -329,14 +353,18 @@ fn places13(message: Message) -> &'static [(Role, Option<u8>)] {
     }
 }
 
-/// Who may send a message, and in which flight (RFC 6347 §4.2.4, figure 1).
-fn places(message: Message, dtls: Dtls) -> &'static [(Role, Option<u8>)] {
+/// Who may send a message, and in which flight (RFC 6347 §4.2.4, figures 1 and 2).
+fn places(message: Message, facts: &Facts) -> &'static [(Role, Option<u8>)] {
     use Role::{Client, Server};
-    if dtls == Dtls::V13 {
+    if facts.dtls == Dtls::V13 {
         return places13(message);
     }
     match message {
-        Message::HelloRetryRequest | Message::EncryptedExtensions | Message::KeyUpdate => &[],
+        Message::HelloRetryRequest
+        | Message::EncryptedExtensions
+        | Message::KeyUpdate
+        | Message::RequestConnectionId
+        | Message::NewConnectionId => &[],
         Message::HelloRequest => &[(Server, None)],
         Message::ClientHello => &[(Client, Some(1)), (Client, Some(3))],
         Message::HelloVerifyRequest => &[(Server, Some(2))],
@@ -345,16 +373,20 @@ fn places(message: Message, dtls: Dtls) -> &'static [(Role, Option<u8>)] {
         }
         Message::Certificate => &[(Server, Some(4)), (Client, Some(5))],
         Message::CertificateVerify | Message::ClientKeyExchange => &[(Client, Some(5))],
+        Message::NewSessionTicket if facts.resumes => &[(Server, Some(4)), (Server, Some(6))],
         Message::NewSessionTicket => &[(Server, Some(6))],
+        Message::ChangeCipherSpec | Message::Finished if facts.resumes => {
+            &[(Client, Some(5)), (Server, Some(4)), (Server, Some(6))]
+        }
         Message::ChangeCipherSpec | Message::Finished => &[(Client, Some(5)), (Server, Some(6))],
     }
 }
 
-fn sent_in(message: Message, dtls: Dtls) -> String {
-    if places(message, dtls).is_empty() {
-        return format!("{dtls} has no {message}");
+fn sent_in(message: Message, facts: &Facts) -> String {
+    if places(message, facts).is_empty() {
+        return format!("{} has no {message}", facts.dtls);
     }
-    let places: Vec<_> = places(message, dtls)
+    let places: Vec<_> = places(message, facts)
         .iter()
         .map(|(role, flight)| match flight {
             Some(flight) => format!("by the {role} in flight {flight}"),

@@ -93,7 +93,7 @@ impl<'a> Faults<'a> {
 
 /// Whether every part of the selector holds for a datagram of `visit` that `from` sends at `now`.
 ///
-/// Parts about a message, and the epoch, hold for one and the same record, or fragment in it. Without `message`,
+/// Parts about a message, the epoch, and the content hold for one and the same record, or fragment in it. Without `message`,
 /// `attempt` means the datagram as a whole. `datagram` counts within the transmission of the flight if `flight` is given,
 /// else on the direction.
 pub fn selects(select: &Selector, visit: Visit, now: SimTime, from: Role, read: &Dissected) -> bool {
@@ -115,11 +115,12 @@ fn within(bounds: Option<(u32, u32)>, attempt: u32) -> bool {
 
 /// Whether one record meets all parts that are about records.
 fn holds_a_record(select: &Selector, read: &Dissected) -> bool {
-    if select.message.is_none() && select.fragment.is_none() && select.epoch.is_none() {
+    if (select.message, select.fragment, select.epoch, select.content) == (None, None, None, None) {
         return true;
     }
     read.records.iter().any(|record| {
         select.epoch.is_none_or(|epoch| epoch == record.epoch)
+            && (select.content.is_none() || select.content == record.content())
             && match select.message {
                 Some(message) => carries(select, message, record),
                 None => select.fragment.is_none(),
@@ -141,7 +142,7 @@ fn carries(select: &Selector, message: Message, record: &Record) -> bool {
         Body::Sealed { attempt } => {
             message == Message::Finished && record.content_type == HANDSHAKE && record.epoch > 0 && whole(*attempt)
         }
-        Body::Alert { .. } | Body::ApplicationData(_) | Body::Ack(_) | Body::Malformed(_) => false,
+        Body::Alert { .. } | Body::ApplicationData(_) | Body::Ack(_) | Body::PathCheck(_) | Body::Malformed(_) => false,
     }
 }
 

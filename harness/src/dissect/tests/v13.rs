@@ -1,51 +1,18 @@
 //! DTLS 1.3: flights by their place, records opened, what cannot be opened said to be so.
 
-use dtls_impl::crypto::hkdf::Hkdf;
-use dtls_impl::crypto::schedule13::TrafficSecret;
-use dtls_impl::crypto::{AeadAlgorithm, HashAlgorithm, Secret, rustcrypto};
-use dtls_impl::record::protection13::Sealer;
-use dtls_impl::wire::{ContentType, HELLO_RETRY_RANDOM, HeaderForm};
+use dtls_impl::wire::HELLO_RETRY_RANDOM;
 
+use super::super::testing13::{sealed13 as sealed, *};
 use super::*;
 
-const HANDSHAKE: [u8; 32] = [0x11; 32];
-const APPLICATION: [u8; 32] = [0x22; 32];
-
-/// A ServerHello or HelloRetryRequest that selects DTLS 1.3 and TLS_AES_128_GCM_SHA256.
+/// A ServerHello or HelloRetryRequest.
 fn hello(seq: u16, random: [u8; 32]) -> Msg {
-    let selected_version = [0, 43, 0, 2, 0xfe, 0xfc];
-    Msg::new(2, seq, &[&[0xfe, 0xfd][..], &random, &[0, 0x13, 0x01, 0, 0, 6], &selected_version].concat())
-}
-
-/// A record of either end, whose secrets are the same here. Epoch 4 comes from one key update.
-fn sealed(epoch: u64, seq: u64, content_type: u8, content: &[u8]) -> Vec<u8> {
-    let provider = rustcrypto::provider();
-    let hkdf = Hkdf::dtls13(provider.clone(), HashAlgorithm::Sha256);
-    let secret = |bytes: [u8; 32]| TrafficSecret::logged(Secret::new(bytes.to_vec()));
-    let secret = match epoch {
-        2 => secret(HANDSHAKE),
-        3 => secret(APPLICATION),
-        _ => secret(APPLICATION).next(&hkdf),
-    };
-    let aead = AeadAlgorithm::Aes128Gcm;
-    let sealer = Sealer::new(&*provider, aead, &secret.keys(&hkdf, aead)).unwrap();
-    let mut out = Vec::new();
-    let number = RecordNumber { epoch, seq };
-    sealer.seal(HeaderForm::FULL, number, ContentType(content_type), content, &mut out).unwrap();
-    out
+    hello13(seq, random, &[])
 }
 
 fn with_keys() -> Dissector {
     let mut dissector = Dissector::new();
-    let hexadecimal = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    for (label, secret) in [
-        ("CLIENT_HANDSHAKE_TRAFFIC_SECRET", HANDSHAKE),
-        ("SERVER_HANDSHAKE_TRAFFIC_SECRET", HANDSHAKE),
-        ("CLIENT_TRAFFIC_SECRET_0", APPLICATION),
-        ("SERVER_TRAFFIC_SECRET_0", APPLICATION),
-    ] {
-        dissector.learn_key_log(&format!("{label} {} {}", hexadecimal(&CLIENT_RANDOM), hexadecimal(&secret)));
-    }
+    key_log13().iter().for_each(|line| dissector.learn_key_log(line));
     dissector
 }
 
@@ -147,12 +114,8 @@ fn a_finished_sent_again_is_spurious_unless_an_ack_was_lost() {
 
     for lost in [false, true] {
         let mut tale = Story::default();
-        for (label, role) in [("CLIENT", Role::Client), ("SERVER", Role::Server)] {
-            let hexadecimal = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-            for (name, secret) in [("HANDSHAKE_TRAFFIC_SECRET", HANDSHAKE), ("TRAFFIC_SECRET_0", APPLICATION)] {
-                let line = format!("{label}_{name} {} {}", hexadecimal(&CLIENT_RANDOM), hexadecimal(&secret));
-                tale.report(role, crate::endpoint::EndpointEvent::KeyLog(line));
-            }
+        for line in key_log13() {
+            tale.report(Role::Client, crate::endpoint::EndpointEvent::KeyLog(line));
         }
         for (nth, (from, _, bytes)) in (0u64..).zip(story().into_iter().take(6)) {
             tale.at(25 * nth);
@@ -169,4 +132,73 @@ fn a_finished_sent_again_is_spurious_unless_an_ack_was_lost() {
         // The ACK is sent at 125 ms and takes 25 ms.
         assert_eq!(seen.confirmed13(), (!lost).then_some(crate::observe::testing::ms(150)));
     }
+}
+
+/// Extension early_data, and connection_id with an ID of this length.
+fn early_data() -> Vec<u8> {
+    vec![0, 42, 0, 0]
+}
+
+fn connection_id(len: u8) -> Vec<u8> {
+    [&[0, 54, 0, len + 1, len][..], &vec![7; usize::from(len)]].concat()
+}
+
+#[test]
+fn early_data_is_opened_before_the_server_has_chosen_anything() {
+    let mut dissector = with_keys();
+    let hello = handshake(0, &client_hello13(0, &early_data()).whole());
+    let read = dissector.datagram(Role::Client, &[hello, sealed(1, 0, 23, b"early")].concat());
+    assert_eq!((read.malformed, read.flight, read.records.len()), (None, Some(1), 2));
+    assert_eq!((read.records[1].epoch, read.records[1].seq), (1, 0));
+    assert_eq!(read.records[1].body, Body::ApplicationData(b"early".to_vec()));
+    dissector.datagram(Role::Server, &flight4_of_13(0, 0, 0).concat());
+    let late = dissector.datagram(Role::Client, &sealed(1, 1, 23, b"late"));
+    assert_eq!(late.records[0].body, Body::ApplicationData(b"late".to_vec()));
+}
+
+#[test]
+fn early_data_without_keys_or_offer_is_not_taken_for_something_else() {
+    let mut dissector = Dissector::new();
+    dissector.datagram(Role::Client, &handshake(0, &client_hello13(0, &early_data()).whole()));
+    let read = dissector.datagram(Role::Client, &sealed(1, 0, 23, b"early"));
+    assert_eq!((read.records[0].epoch, &read.records[0].body), (1, &Body::Sealed { attempt: 0 }));
+    let mut dissector = with_keys();
+    dissector.datagram(Role::Client, &handshake(0, &client_hello13(0, &[]).whole()));
+    let read = dissector.datagram(Role::Client, &sealed(1, 0, 23, b"early"));
+    assert!(read.records.iter().all(|record| !record.is_unified()));
+}
+
+#[test]
+fn connection_ids_are_as_long_as_their_receiver_said_and_numbered_as_they_appear() {
+    let with_id = |epoch, seq, id: &[u8]| {
+        // Sealed without, then given a header that has it: enough to see where the body begins.
+        let plain = sealed(epoch, seq, 23, &[0; 40]);
+        [&[plain[0] | 0b0001_0000][..], id, &plain[1..]].concat()
+    };
+    let mut dissector = with_keys();
+    dissector.datagram(Role::Client, &handshake(0, &client_hello13(0, &connection_id(0)).whole()));
+    let hello = hello13(0, SERVER_RANDOM, &connection_id(3));
+    dissector.datagram(Role::Server, &handshake(0, &hello.whole()));
+    let ids = |dissector: &mut Dissector, from, bytes: &[u8]| {
+        let read = dissector.datagram(from, bytes);
+        assert_eq!(read.malformed, None);
+        read.records.iter().map(|record| record.connection_id).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&mut dissector, Role::Client, &with_id(2, 0, b"abc")), [Some(1)]);
+    assert_eq!(ids(&mut dissector, Role::Client, &with_id(2, 1, b"abd")), [Some(2)]);
+    assert_eq!(ids(&mut dissector, Role::Client, &with_id(2, 2, b"abc")), [Some(1)]);
+    assert_eq!(ids(&mut dissector, Role::Client, &sealed(2, 3, 23, b"none")), [None]);
+    assert_eq!(ids(&mut dissector, Role::Server, &sealed(2, 0, 23, b"wants none")), [None]);
+}
+
+#[test]
+fn path_checks_and_new_connection_ids_are_outside_flights() {
+    let mut dissector = with_keys();
+    story().iter().take(5).for_each(|(from, _, bytes)| _ = dissector.datagram(*from, bytes));
+    let read = dissector.datagram(Role::Server, &sealed(3, 0, 27, &[0; 9]));
+    assert_eq!((read.flight, &read.records[0].body), (None, &Body::PathCheck(0)));
+    let read = dissector.datagram(Role::Server, &sealed(3, 1, 27, &[0; 8]));
+    assert!(matches!(read.records[0].body, Body::Malformed(_)));
+    let read = dissector.datagram(Role::Client, &sealed(3, 0, 22, &Msg::new(9, 3, &[2]).whole()));
+    assert_eq!((read.flight, fragments(&read)[0].0), (None, "request_connection_id"));
 }

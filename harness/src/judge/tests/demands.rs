@@ -18,10 +18,15 @@ fn number(demand: &Demand) -> usize {
         D::Alert { .. } => 11,
         D::Discards { .. } => 12,
         D::Struck { .. } => 13,
+        D::Selective { .. } => 14,
+        D::Data { .. } => 15,
+        D::EarlyData { .. } => 16,
+        D::Negotiated { .. } => 17,
+        D::Moved { .. } => 18,
     }
 }
 
-const KINDS: usize = 14;
+const KINDS: usize = 19;
 
 fn handshake_is(result: HandshakeResult, who: Option<Role>) -> Demand {
     D::Handshake { result, who, at: TimeCheck::default() }
@@ -55,6 +60,49 @@ fn alert(from: Option<Role>, description: &str, count: u64) -> Demand {
 
 fn struck(impairment: Impairment, count: u64) -> Demand {
     D::Struck { impairment, count: exactly(count), per: Per::Run }
+}
+
+const fn selective(at_least: u32) -> Demand {
+    D::Selective { flight: 4, at_least }
+}
+
+const fn early(delivered: Option<u64>, accepted: Option<bool>) -> Demand {
+    let delivered = match delivered {
+        Some(count) => Some(exactly(count)),
+        None => None,
+    };
+    D::EarlyData { delivered, accepted }
+}
+
+fn agreed(who: Option<Role>, resumed: Option<bool>, peer: Option<bool>, alpn: Option<&str>) -> Demand {
+    D::Negotiated { who, resumed, peer, alpn: alpn.map(str::to_owned) }
+}
+
+/// The second half of flight 4 of DTLS 1.3 comes again.
+fn second_half() -> Story {
+    let [.., second, finished] = flight4_of_13(1, 5, 4);
+    acknowledged13(&[second, finished])
+}
+
+/// Early data is taken, and a copy of it in another association as well.
+fn early_twice() -> Story {
+    let mut story = Story::default();
+    story.note(What::AppSendEarly(b"now".to_vec()));
+    for millis in [25, 40] {
+        story.at(millis).report(SERVER, EndpointEvent::EarlyData(b"now".to_vec()));
+    }
+    story.at(50).report(CLIENT, EndpointEvent::EarlyDataAnswer { accepted: true });
+    story
+}
+
+/// The client resumes, authenticated, and speaks a protocol; then it moves.
+fn agreeing() -> Story {
+    let mut story = abbreviated();
+    story.report(SERVER, EndpointEvent::Negotiated(Negotiated::Resumed));
+    story.report(SERVER, EndpointEvent::Negotiated(Negotiated::Peer("sensor".into())));
+    story.report(SERVER, EndpointEvent::Negotiated(Negotiated::Alpn("coap".into())));
+    story.at(500).report(SERVER, EndpointEvent::PeerMoved("192.0.2.7:5000".parse().unwrap()));
+    story
 }
 
 /// Flight 4 sent twice, the first time in vain.
@@ -146,6 +194,21 @@ fn holds() -> Vec<(Demand, Story)> {
         (D::Discards { by: Some(CLIENT), count: exactly(0) }, discarding()),
         (struck(Impairment::Loss, 2), repeated()),
         (struck(Impairment::Duplicate, 0), repeated()),
+        (selective(1), second_half()),
+        (selective(0), full13()),
+        (clock(Clock::AppSend, 4), full13()),
+        (clock(Clock::ServerDone, 5), full13()),
+        (clock(Clock::Confirmed, 6), full13()),
+        (D::Flights(vec![1, 2, 3, 4, 5]), full13()),
+        (D::Data { to: None, count: exactly(2) }, full()),
+        (D::Data { to: Some(SERVER), count: exactly(1) }, full()),
+        (D::Data { to: None, count: exactly(0) }, abbreviated()),
+        (early(Some(2), Some(true)), early_twice()),
+        (early(Some(0), None), full13()),
+        (agreed(Some(SERVER), Some(true), Some(true), Some("coap")), agreeing()),
+        (agreed(Some(CLIENT), Some(false), Some(false), Some("")), agreeing()),
+        (D::Moved { by: Some(SERVER), count: exactly(1) }, agreeing()),
+        (D::Moved { by: Some(CLIENT), count: exactly(0) }, agreeing()),
     ]
 }
 
@@ -234,6 +297,32 @@ fn trips() -> Vec<(Demand, Story, Option<Role>, &'static str)> {
         (struck(Impairment::QueueFull, 1), full(), None, "QueueFull"),
         (struck(Impairment::Mtu, 1), full(), None, "Mtu"),
         (struck(Impairment::Duplicate, 1), full(), None, "Duplicate"),
+        (selective(2), second_half(), Some(SERVER), "sent again 1 times, not at least 2"),
+        (selective(1), Story::default(), None, "flight 4 was not sent"),
+        (
+            selective(1),
+            acknowledged13(&flight4_of_13(1, 5, 4)[3..4]),
+            Some(SERVER),
+            "at 0.135000000 lacks finished (message_seq 4) from byte 0 on",
+        ),
+        (
+            selective(1),
+            acknowledged13(&flight4_of_13(1, 5, 4)[2..]),
+            Some(SERVER),
+            "repeats though it is acknowledged certificate (message_seq 3) from byte 0 on",
+        ),
+        (D::Data { to: None, count: exactly(0) }, full(), None, "2 messages of application data were delivered"),
+        (D::Data { to: Some(CLIENT), count: exactly(2) }, full(), None, "first to the client at 0.200000000"),
+        (early(Some(1), None), early_twice(), None, "2 times early data was delivered, not exactly 1, first at 0.025"),
+        (early(None, Some(false)), early_twice(), Some(CLIENT), "early data was accepted, not refused"),
+        (early(None, Some(false)), full13(), Some(CLIENT), "no early data was sent"),
+        (agreed(None, Some(true), None, None), agreeing(), Some(CLIENT), "the client has not resumed a session"),
+        (agreed(Some(SERVER), Some(false), None, None), agreeing(), Some(SERVER), "has resumed a session"),
+        (agreed(Some(SERVER), None, Some(false), None), agreeing(), Some(SERVER), "has authenticated peer sensor"),
+        (agreed(Some(CLIENT), None, Some(true), None), agreeing(), Some(CLIENT), "has authenticated nobody"),
+        (agreed(Some(SERVER), None, None, Some("h2")), agreeing(), Some(SERVER), "protocol coap, not h2"),
+        (agreed(None, Some(true), None, None), hellos(), Some(CLIENT), "was never established"),
+        (D::Moved { by: None, count: exactly(0) }, agreeing(), None, "first by the server at 0.500000000"),
     ]
 }
 
@@ -243,7 +332,8 @@ pub(super) fn all() -> Vec<Demand> {
 }
 
 fn checked(demand: &Demand, story: &Story) -> Result<(), Complaint> {
-    super::super::demands::check(&scenario(), &observe(&story.trace()), demand)
+    let seen = observe(&story.trace());
+    super::super::demands::check(&scenario_of(story), &seen, &seen, demand)
 }
 
 #[test]
@@ -278,8 +368,8 @@ fn round_trips_need_a_link_with_fixed_delays() {
     // Uneven delays: three times up, twice down.
     scenario.network.up.delay.base = Duration::from_millis(15);
     scenario.network.down.delay.base = Duration::from_millis(40);
-    assert_eq!(super::super::demands::check(&scenario, &seen, &demand), Ok(()));
+    assert_eq!(super::super::demands::check(&scenario, &seen, &seen, &demand), Ok(()));
     scenario.network.down.delay.spread = Spread::Uniform(Duration::from_millis(1));
-    let complaint = super::super::demands::check(&scenario, &seen, &demand).unwrap_err();
+    let complaint = super::super::demands::check(&scenario, &seen, &seen, &demand).unwrap_err();
     assert!(complaint.detail.contains("fixed delays"), "{}", complaint.detail);
 }

@@ -2,7 +2,8 @@ use super::*;
 
 /// For each invariant, traces that trip it, with its role and a part of what is said.
 fn trips(invariant: Invariant) -> Vec<(Scenario, Trace, Option<Role>, &'static str)> {
-    let plain = |story: &Story, role: Role, says| (scenario(), story.trace(), Some(role), says);
+    let plain = |story: &Story, role: Role, says| (scenario_of(story), story.trace(), Some(role), says);
+    let full13_and = |from: Role, bytes: &[u8]| full13().at(300).send(from, bytes).clone();
     let full_and = |from: Role, bytes: &[u8]| full().at(300).send(from, bytes).clone();
     match invariant {
         Invariant::StackBroken => {
@@ -33,7 +34,10 @@ fn trips(invariant: Invariant) -> Vec<(Scenario, Trace, Option<Role>, &'static s
             let other = full().at(300).report(CLIENT, EndpointEvent::Data(b"windtunnel 9999".to_vec())).clone();
             let mut early = Story::default();
             early.report(CLIENT, EndpointEvent::Data(b"x".to_vec())).note(What::AppSend(SERVER, b"x".to_vec()));
+            let mut forged = full13();
+            forged.report(SERVER, EndpointEvent::EarlyData(b"x".to_vec()));
             vec![
+                plain(&forged, SERVER, "early data at 0.200000000 that the peer never sent"),
                 plain(&twice, SERVER, "more than once"),
                 plain(&other, CLIENT, "never sent"),
                 plain(&early, CLIENT, "never sent"),
@@ -55,6 +59,7 @@ fn trips(invariant: Invariant) -> Vec<(Scenario, Trace, Option<Role>, &'static s
             ]
         }
         Invariant::RecordNumber => {
+            let finished13 = Msg::new(20, 2, &[0; 32]).whole();
             let mut again = Story::default();
             again.at(0).send(CLIENT, &flight1(0)).at(1000).send(CLIENT, &flight1(0));
             let mut backwards = hellos();
@@ -65,6 +70,8 @@ fn trips(invariant: Invariant) -> Vec<(Scenario, Trace, Option<Role>, &'static s
                 plain(&backwards, SERVER, "record 0/3 after 4"),
                 plain(&full_and(CLIENT, &data(CLIENT, 1, b"nonce used again")), CLIENT, "record 1/1 after 1"),
                 plain(&full_and(SERVER, &data(SERVER, 0, b"x")), SERVER, "record 1/0 after 1"),
+                plain(&full13_and(SERVER, &sealed13(3, 1, 23, b"again")), SERVER, "record 3/1 after 1"),
+                plain(&full13_and(CLIENT, &sealed13(2, 0, 22, &finished13)), CLIENT, "record 2/0 after 0"),
             ]
         }
         Invariant::MessageSeq => {
@@ -77,7 +84,17 @@ fn trips(invariant: Invariant) -> Vec<(Scenario, Trace, Option<Role>, &'static s
             counted_on.at(1075).send(SERVER, &handshake(2, &server_hello(2).whole()));
             let mut longer = hellos();
             longer.at(1075).send(SERVER, &handshake(5, &Msg::new(11, 2, &[0xce; 301]).cut(0, 150)));
+            let ticket = |seq| sealed13(3, 9, 22, &Msg::new(4, seq, &[1; 30]).whole());
+            let update = |seq| sealed13(3, 8, 22, &Msg::new(24, seq, &[0]).whole());
+            let mut gap13 = hellos13();
+            gap13.send(SERVER, &flight4_of_13(2, 1, 0)[0]);
+            let mut twice = full13_and(CLIENT, &update(3));
+            twice.at(350).send(CLIENT, &sealed13(3, 9, 22, &Msg::new(9, 3, &[1]).whole()));
             vec![
+                plain(&gap13, SERVER, "server_hello has message_seq 2 instead of 1"),
+                plain(&full13_and(SERVER, &ticket(6)), SERVER, "new_session_ticket has message_seq 6 instead of 5"),
+                plain(&full13_and(CLIENT, &update(0)), CLIENT, "key_update has message_seq 0 instead of 3"),
+                plain(&twice, CLIENT, "request_connection_id has message_seq 3, as another message had"),
                 plain(&first, CLIENT, "client_hello has message_seq 1 instead of 0"),
                 plain(&gap, SERVER, "server_hello has message_seq 2 instead of 1"),
                 plain(&counted_on, SERVER, "server_hello comes again with message_seq 2 instead of 1"),
@@ -92,9 +109,22 @@ fn trips(invariant: Invariant) -> Vec<(Scenario, Trace, Option<Role>, &'static s
             let mut anew = Story::default();
             anew.at(0).send(CLIENT, &flight1(0));
             anew.at(1000).send(CLIENT, &handshake(1, &client_hello_with([9; 32], 0, b"").whole()));
+            let mut other = full13();
+            other.at(1100).send(CLIENT, &sealed13(2, 1, 22, &Msg::new(20, 2, &[1; 32]).whole()));
             vec![
+                plain(&other, CLIENT, "finished comes again with other bytes in 0..32"),
                 plain(&changed, SERVER, "certificate comes again with other bytes in 100..300"),
                 plain(&anew, CLIENT, "another random"),
+            ]
+        }
+        Invariant::Ack => {
+            let mut lost = hellos13();
+            lost.lose(SERVER, &flight4_of_13(1, 1, 0)[0]);
+            lost.at(110).send(CLIENT, &ack13(2, 0, &[(0, 1)]));
+            vec![
+                plain(&full13_and(SERVER, &ack13(3, 9, &[(2, 7)])), SERVER, "acknowledges 2/7, no handshake record"),
+                plain(&full13_and(SERVER, &ack13(3, 9, &[(2, 0), (3, 0)])), SERVER, "acknowledges 3/0"),
+                plain(&lost, CLIENT, "acknowledges 0/1"),
             ]
         }
         Invariant::Mtu => {
@@ -115,7 +145,7 @@ fn every_invariant_has_a_counter_example() {
             let found = found.unwrap_or_else(|| panic!("{invariant:?} misses {says:?}, found {failures:?}"));
             assert!(found.detail.contains(says), "{says:?} is not in {:?}", found.detail);
             assert_eq!((found.role, found.line), (role, None), "{}", found.detail);
-            assert_eq!(found.clause, invariant.clause());
+            assert_eq!(found.clause, invariant.clause(scenario.dtls));
         }
     }
 }
@@ -130,7 +160,7 @@ fn names_of_invariants_are_unique() {
 fn a_broken_stack_is_judged_no_further() {
     let (scenario, trace, ..) = trips(Invariant::StackBroken).remove(0);
     let kind = Demand::Flights(Vec::new());
-    let scenario = Scenario { expect: vec![Expectation { line: 1, kind }], ..scenario };
+    let scenario = Scenario { expect: vec![Expectation { line: 1, visit: Visit::FIRST, kind }], ..scenario };
     assert_eq!(judged(&scenario, &trace).len(), 1);
 }
 

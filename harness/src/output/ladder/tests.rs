@@ -29,6 +29,7 @@ fn read(flight: u8, attempt: u32, parts: &[(Message, u32, u32, u32)]) -> Dissect
         epoch: u16::from(message == Message::Finished),
         seq: 0,
         length: 0,
+        connection_id: None,
         body: Body::Handshake(vec![Fragment {
             message: Some(message),
             code: 0,

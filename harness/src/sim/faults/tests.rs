@@ -23,7 +23,7 @@ fn fragment(message: Message, nth: u32, attempt: u32) -> Fragment {
 }
 
 fn record(epoch: u16, content_type: u8, body: Body) -> Record {
-    Record { content_type, version: 0xfefd, epoch, seq: 0, length: 10, body }
+    Record { content_type, version: 0xfefd, epoch, seq: 0, length: 10, connection_id: None, body }
 }
 
 fn datagram(records: Vec<Record>) -> Dissected {
