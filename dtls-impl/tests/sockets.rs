@@ -184,3 +184,95 @@ async fn junk_and_hellos_in_pieces_leave_a_listener_as_it_was() {
     stream.send(b"x").await.unwrap();
     assert_eq!(stream.recv().await.unwrap().as_deref(), Some(&b"x"[..]));
 }
+
+/// The first ClientHello of a client that is not there any more when it is answered.
+async fn hello(client: &Arc<ClientConfig>) -> Vec<u8> {
+    let listens = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = listens.local_addr().unwrap();
+    let connecting = tokio::spawn(Stream::connect(address, Arc::clone(client), None));
+    let mut hello = vec![0; 65_535];
+    let len = listens.recv(&mut hello).await.unwrap();
+    connecting.abort();
+    hello.truncate(len);
+    hello
+}
+
+#[tokio::test]
+async fn hellos_without_a_cookie_take_no_place_of_a_client() {
+    for versions in [Versions::Dtls12, Versions::Dtls13, Versions::Both] {
+        let (client, server) = configs(versions);
+        let hello = hello(&client).await;
+        let address = echo(server, Limits { connections: 1, ..Limits::default() }).await;
+        for nth in 0..100u8 {
+            let forger = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+            let mut forged = hello.clone();
+            // The client's random.
+            forged[30] = nth;
+            forger.send_to(&forged, address).await.unwrap();
+            // Another that is cut: only its first record's length is wrong then.
+            forger.send_to(&hello[..hello.len() - 1], address).await.unwrap();
+            if nth % 10 == 0 {
+                let mut answer = vec![0; 65_535];
+                let len = forger.recv(&mut answer).await.unwrap();
+                assert!(len < hello.len(), "{len} bytes for {}", hello.len());
+            }
+        }
+        let mut stream = Stream::connect(address, client, None).await.unwrap();
+        stream.send(b"x").await.unwrap();
+        assert_eq!(stream.recv().await.unwrap().as_deref(), Some(&b"x"[..]));
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_stream_closes_and_leaves_its_place_to_the_next() {
+    let (client, server) = configs(Versions::Dtls13);
+    let limits = Limits { connections: 1, ..Limits::default() };
+    let mut listener = Listener::bind("127.0.0.1:0", server, limits).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    for _ in 0..3 {
+        let (ours, theirs) = tokio::join!(Stream::connect(address, Arc::clone(&client), None), listener.accept());
+        drop(theirs);
+        let mut ours = ours.unwrap();
+        assert_eq!(ours.recv().await.unwrap(), None, "close_notify");
+    }
+    drop(listener);
+    let mut hasty = (*client).clone();
+    hasty.common.timers.give_up = Duration::from_millis(300);
+    let late = Stream::connect(address, Arc::new(hasty), None).await;
+    assert!(late.is_err(), "nobody listens");
+}
+
+#[tokio::test]
+async fn a_slow_reader_loses_data_but_not_the_end() {
+    let (client, server) = configs(Versions::Dtls12);
+    let limits = Limits { queue: 4, ..Limits::default() };
+    let mut listener = Listener::bind("127.0.0.1:0", server, limits).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (ours, theirs) = tokio::join!(Stream::connect(address, client, None), listener.accept());
+    let (ours, mut theirs) = (ours.unwrap(), theirs.unwrap());
+    for nth in 0..20u8 {
+        ours.send(&[nth]).await.unwrap();
+    }
+    ours.close().await.unwrap();
+    // The end has arrived when nothing can be sent any more.
+    while theirs.send(b"?").await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let mut received = Vec::new();
+    while let Some(data) = theirs.recv().await.unwrap() {
+        received.extend(data);
+    }
+    assert_eq!(received, [0, 1, 2, 3]);
+}
+
+#[tokio::test]
+async fn a_client_keeps_its_own_socket() {
+    let (client, server) = configs(Versions::Both);
+    let mut listener = Listener::bind("127.0.0.1:0", server, Limits::default()).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let own = socket.local_addr().unwrap();
+    let (ours, theirs) = tokio::join!(Stream::over(socket, address, client, None, None), listener.accept());
+    assert_eq!(ours.unwrap().peer_addr(), address);
+    assert_eq!(theirs.unwrap().peer_addr(), own);
+}

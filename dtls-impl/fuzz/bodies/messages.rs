@@ -4,7 +4,8 @@ use dtls_impl::wire::{
     ServerKeyExchangeEcdhePsk, ServerKeyExchangePsk, ServerKeyExchangeSigned, Writer,
 };
 
-/// What can be read is written as it came.
+/// What can be read is written as it came, but for an empty block of extensions of a hello: it means the same as none, and
+/// none is written.
 macro_rules! round_trip {
     ($body:expr, $($parse:expr),+ $(,)?) => {{
         let kinds: &[&dyn Fn(&[u8]) -> Option<Vec<u8>>] = &[$(&|body| {
@@ -15,7 +16,8 @@ macro_rules! round_trip {
         }),+];
         let (kind, body): (u8, &[u8]) = $body;
         if let Some(written) = kinds[usize::from(kind) % kinds.len()](body) {
-            assert_eq!(written, body);
+            let shortened = usize::from(kind) % kinds.len() < 2 && body.strip_suffix(&[0, 0]) == Some(&*written);
+            assert!(shortened || written == body, "{written:02x?} is not {body:02x?}");
         }
     }};
 }

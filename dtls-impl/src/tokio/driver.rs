@@ -1,7 +1,7 @@
 //! The task that owns a socket: feeds its connections with datagrams, time and what applications ask for, and carries
 //! out what they say.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -18,8 +18,11 @@ use crate::{Connection, Event, Instant, Negotiated, Output, ServerConfig};
 /// Largest datagram that UDP carries.
 const DATAGRAM_LEN_MAX: usize = 65_535;
 
-/// Listening connections that may hold pieces of a ClientHello. The oldest makes room.
+/// Servers that hold pieces of a ClientHello. The oldest makes room.
 const PIECES_MAX: usize = 64;
+
+/// Room that data leaves in an application's queue: for a session, and for how the connection ended.
+const RESERVED: usize = 2;
 
 /// What an application wants of a connection.
 #[derive(Debug)]
@@ -65,12 +68,15 @@ pub(super) struct Driver {
     clock: Clock,
     slots: BTreeMap<u64, Slot>,
     by_address: BTreeMap<SocketAddr, u64>,
-    /// Servers that may hold pieces of a hello, oldest first.
+    /// Servers that hold pieces of a hello, oldest first.
     pieces: VecDeque<(SocketAddr, Connection)>,
     next_id: u64,
-    requests: mpsc::Receiver<Request>,
+    /// When connections want to be called.
+    timers: BTreeSet<(Instant, u64)>,
+    /// Unbounded, as each asker waits for its answer.
+    requests: mpsc::UnboundedReceiver<Request>,
     /// For new streams. Weak, so that the task ends when nobody is left to ask.
-    requester: mpsc::WeakSender<Request>,
+    requester: mpsc::WeakUnboundedSender<Request>,
     serving: Option<Serving>,
     queue: usize,
 }
@@ -79,12 +85,13 @@ impl Driver {
     pub(super) fn new(
         socket: Arc<UdpSocket>,
         clock: Clock,
-        (requester, requests): (mpsc::WeakSender<Request>, mpsc::Receiver<Request>),
+        (requester, requests): (mpsc::WeakUnboundedSender<Request>, mpsc::UnboundedReceiver<Request>),
         serving: Option<Serving>,
     ) -> Self {
         let queue = serving.as_ref().map_or(Limits::default().queue, |serving| serving.limits.queue);
-        let (slots, by_address, pieces) = (BTreeMap::new(), BTreeMap::new(), VecDeque::new());
-        Self { socket, clock, slots, by_address, pieces, next_id: 0, requests, requester, serving, queue }
+        let (slots, by_address) = (BTreeMap::new(), BTreeMap::new());
+        let (timers, pieces) = (BTreeSet::new(), VecDeque::new());
+        Self { socket, clock, slots, by_address, pieces, next_id: 0, timers, requests, requester, serving, queue }
     }
 
     /// Takes in a client that has its first flight ready.
@@ -105,7 +112,7 @@ impl Driver {
     ) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
-        let (received, unclaimed) = mpsc::channel(self.queue);
+        let (received, unclaimed) = mpsc::channel(self.queue + RESERVED);
         let unclaimed = Some(unclaimed);
         self.slots.insert(id, Slot { connection, peer, received, unclaimed, waiting, wake: None, ended: false });
         self.by_address.insert(peer, id);
@@ -120,7 +127,7 @@ impl Driver {
         }
         let mut buffer = vec![0; DATAGRAM_LEN_MAX];
         loop {
-            let wake = self.slots.values().filter_map(|slot| slot.wake).min();
+            let wake = self.timers.first().map(|(at, _)| *at);
             let clock = self.clock;
             let timer = async {
                 match wake {
@@ -151,8 +158,16 @@ impl Driver {
             }
             return self.drain(id).await;
         }
+        self.on_stranger(now, datagram, from).await;
+    }
+
+    /// A datagram of nobody we know: a ClientHello, or a piece of one, or junk.
+    async fn on_stranger(&mut self, now: Instant, datagram: &[u8], from: SocketAddr) {
         let Some(serving) = &self.serving else { return };
-        // A server without state; it may be one that has got a piece of this hello.
+        if self.slots.len() >= serving.limits.connections || serving.accepted.is_closed() {
+            return;
+        }
+        // It may go with pieces that are here.
         let known = self.pieces.iter().position(|(address, _)| *address == from);
         let connection = match known.and_then(|at| self.pieces.remove(at)) {
             Some((_, connection)) => Ok(connection),
@@ -164,29 +179,26 @@ impl Driver {
         let Ok(mut connection) = connection else { return };
         connection.handle_datagram(now, datagram);
         if !connection.is_listening() {
-            if self.slots.len() >= serving.limits.connections {
-                return;
-            }
             let id = self.add(connection, from, None);
             return self.drain(id).await;
         }
-        while let Output::Datagram(_) | Output::Event(_) = {
-            let output = connection.poll_output();
-            if let Output::Datagram(answer) = &output {
-                let _ = self.socket.send_to(answer, from).await;
-            }
-            output
-        } {}
-        if self.pieces.len() == PIECES_MAX {
-            self.pieces.pop_front();
+        // Whoever takes in a piece says nothing. After an answer, or junk, there is nothing to keep.
+        let mut silent = true;
+        while let Some(answer) = say(&mut connection) {
+            silent = false;
+            self.send(answer, from).await;
         }
-        self.pieces.push_back((from, connection));
+        if silent {
+            if self.pieces.len() == PIECES_MAX {
+                self.pieces.pop_front();
+            }
+            self.pieces.push_back((from, connection));
+        }
     }
 
     async fn on_timer(&mut self) {
         let now = self.clock.now();
-        let due: Vec<_> = self.slots.iter().filter(|(_, slot)| slot.wake.is_some_and(|at| at <= now)).collect();
-        let due: Vec<_> = due.into_iter().map(|(id, _)| *id).collect();
+        let due: Vec<_> = self.timers.iter().take_while(|(at, _)| *at <= now).map(|(_, id)| *id).collect();
         for id in due {
             if let Some(slot) = self.slots.get_mut(&id) {
                 slot.connection.handle_timeout(now);
@@ -224,67 +236,42 @@ impl Driver {
     /// Carries out all that a connection has to say.
     async fn drain(&mut self, id: u64) {
         let Some(slot) = self.slots.get_mut(&id) else { return };
-        loop {
+        let wake = loop {
             match slot.connection.poll_output() {
-                Output::Datagram(datagram) => {
-                    // Lost like any other.
-                    let _ = self.socket.send_to(&datagram, slot.peer).await;
-                }
-                Output::Event(event) => {
-                    let (received, negotiated) = (&slot.received, slot.connection.negotiated());
-                    match event {
-                        Event::Established { .. } => {
-                            let stream = new_stream(id, slot.peer, &mut slot.unclaimed, negotiated, &self.requester);
-                            let Some(stream) = stream else { continue };
-                            match (slot.waiting.take(), &self.serving) {
-                                (Some(waiting), _) => slot.ended |= waiting.send(Ok(stream)).is_err(),
-                                // An application that does not accept has no room for more.
-                                (None, Some(serving)) => slot.ended |= serving.accepted.try_send(stream).is_err(),
-                                (None, None) => slot.ended = true,
-                            }
-                        }
-                        // Full queues lose data, as any step on the way may.
-                        Event::Data(data) => drop(received.try_send(Received::Data(data))),
-                        Event::Session(session) => drop(received.try_send(Received::Session(session))),
-                        Event::PeerClosed => {
-                            drop(received.try_send(Received::Closed));
-                            slot.ended = true;
-                        }
-                        Event::Failed(error) => {
-                            match slot.waiting.take() {
-                                Some(waiting) => drop(waiting.send(Err(error.into()))),
-                                None => drop(received.try_send(Received::Failed(error))),
-                            }
-                            slot.ended = true;
-                        }
-                        _ => {}
+                // Lost like any other if it cannot be sent.
+                Output::Datagram(datagram) => drop(self.socket.send_to(&datagram, slot.peer).await),
+                Output::Event(Event::Established { .. }) => {
+                    let negotiated = slot.connection.negotiated();
+                    let stream = new_stream(id, slot.peer, &mut slot.unclaimed, negotiated, &self.requester);
+                    let Some(stream) = stream else { continue };
+                    // A stream that nobody takes closes its connection.
+                    match (slot.waiting.take(), &self.serving) {
+                        (Some(waiting), _) => drop(waiting.send(Ok(stream))),
+                        (None, Some(serving)) => drop(serving.accepted.try_send(stream)),
+                        (None, None) => drop(stream),
                     }
                 }
-                Output::WakeAt(at) => {
-                    slot.wake = Some(at);
-                    break;
-                }
-                Output::Idle => {
-                    slot.wake = None;
-                    break;
-                }
+                Output::Event(event) => slot.on_event(event),
+                Output::WakeAt(at) => break Some(at),
+                Output::Idle => break None,
             }
+        };
+        let wake = wake.filter(|_| !slot.ended);
+        if slot.wake != wake {
+            let before = std::mem::replace(&mut slot.wake, wake);
+            before.map(|at| self.timers.remove(&(at, id)));
+            wake.map(|at| self.timers.insert((at, id)));
         }
-        let abandoned = slot.unclaimed.is_none() && slot.received.is_closed();
-        if abandoned && !slot.ended {
-            slot.connection.close(self.clock.now());
-            while let Output::Datagram(_) | Output::Event(_) = {
-                let output = slot.connection.poll_output();
-                if let Output::Datagram(datagram) = &output {
-                    let _ = self.socket.send_to(datagram, slot.peer).await;
-                }
-                output
-            } {}
-        }
-        if abandoned || slot.ended {
+        if slot.ended {
             let peer = slot.peer;
             self.slots.remove(&id);
             self.by_address.remove(&peer);
+        }
+    }
+
+    async fn send(&self, datagram: Vec<u8>, to: SocketAddr) {
+        if !datagram.is_empty() {
+            let _ = self.socket.send_to(&datagram, to).await;
         }
     }
 
@@ -302,12 +289,44 @@ impl Driver {
     }
 }
 
+impl Slot {
+    fn on_event(&mut self, event: Event) {
+        let received = match event {
+            // A full queue loses data, as any step on the way may.
+            Event::Data(data) if self.received.capacity() > RESERVED => Received::Data(data),
+            Event::Session(session) if self.received.capacity() > 1 => Received::Session(session),
+            Event::PeerClosed => {
+                self.ended = true;
+                Received::Closed
+            }
+            Event::Failed(error) => {
+                self.ended = true;
+                match self.waiting.take() {
+                    Some(waiting) => return drop(waiting.send(Err(error.into()))),
+                    None => Received::Failed(error),
+                }
+            }
+            _ => return,
+        };
+        drop(self.received.try_send(received));
+    }
+}
+
+/// What a server without state has to say: a datagram, or an empty one for an event.
+fn say(connection: &mut Connection) -> Option<Vec<u8>> {
+    match connection.poll_output() {
+        Output::Datagram(answer) => Some(answer),
+        Output::Event(_) => Some(Vec::new()),
+        Output::WakeAt(_) | Output::Idle => None,
+    }
+}
+
 fn new_stream(
     id: u64,
     peer: SocketAddr,
     unclaimed: &mut Option<mpsc::Receiver<Received>>,
     negotiated: Option<Negotiated>,
-    requester: &mpsc::WeakSender<Request>,
+    requester: &mpsc::WeakUnboundedSender<Request>,
 ) -> Option<Stream> {
     Some(Stream::new(id, peer, negotiated?, unclaimed.take()?, requester.upgrade()?))
 }

@@ -10,7 +10,7 @@ use ::tokio::sync::mpsc;
 
 use super::Error;
 use super::driver::{Driver, Request, Serving};
-use super::stream::{REQUESTS_MAX, Stream};
+use super::stream::Stream;
 use super::system::Clock;
 use crate::ServerConfig;
 
@@ -31,28 +31,29 @@ impl Default for Limits {
     }
 }
 
-/// A server's socket. Streams live on when it is dropped; no new ones are accepted then.
+/// A server's socket. Streams live on when it is dropped; new clients get no answer then.
 pub struct Listener {
     local: io::Result<SocketAddr>,
     accepted: mpsc::Receiver<Stream>,
     /// Keeps the task alive.
-    _requests: mpsc::Sender<Request>,
+    _requests: mpsc::UnboundedSender<Request>,
 }
 
 impl Listener {
-    /// Binds a socket and serves whoever comes, on a task of its own.
+    /// Binds a socket and serves whoever comes, on a task of its own. Must be called in a tokio runtime with I/O and time.
     pub async fn bind(address: impl ToSocketAddrs, config: Arc<ServerConfig>, limits: Limits) -> Result<Self, Error> {
         Self::with_socket(UdpSocket::bind(address).await?, config, limits)
     }
 
-    /// Serves on a socket that is there.
+    /// Serves on a socket that is there. Fails with [`Error::Dtls`] if the configuration cannot work.
     pub fn with_socket(socket: UdpSocket, config: Arc<ServerConfig>, limits: Limits) -> Result<Self, Error> {
         config.check()?;
         let local = socket.local_addr();
-        let (requester, requests) = mpsc::channel(REQUESTS_MAX);
+        let (requester, requests) = mpsc::unbounded_channel();
         let (accepts, accepted) = mpsc::channel(limits.backlog.max(1));
         let serving = Serving { config, limits: Limits { queue: limits.queue.max(1), ..limits }, accepted: accepts };
-        let driver = Driver::new(Arc::new(socket), Clock::start(), (requester.downgrade(), requests), Some(serving));
+        let clock = Clock::start(serving.config.common.unix_time);
+        let driver = Driver::new(Arc::new(socket), clock, (requester.downgrade(), requests), Some(serving));
         ::tokio::spawn(driver.run());
         Ok(Self { local, accepted, _requests: requester })
     }

@@ -6,6 +6,11 @@
 //! clients on one socket, and remembers nothing of an address before a ClientHello from there is accepted, which takes a
 //! valid cookie unless the configuration says otherwise.
 //!
+//! A configuration whose [`unix_time`](crate::config::Common::unix_time) is 0 has the system's date here; any other is the
+//! date at which the socket's task starts.
+//!
+//! Not here: early data, and several addresses of a server that are tried in turn.
+//!
 //! ```no_run
 //! # use std::sync::Arc;
 //! # async fn example(client: Arc<dtls_impl::ClientConfig>, server: Arc<dtls_impl::ServerConfig>)

@@ -1,6 +1,7 @@
 //! A handle on one connection.
 
 use core::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -11,9 +12,6 @@ use super::Error;
 use super::driver::{Command, Driver, Outcome, Request};
 use super::system::{Clock, seed};
 use crate::{ClientConfig, ClientSession, Connection, Negotiated};
-
-/// Requests that wait for the task that owns the socket.
-pub(super) const REQUESTS_MAX: usize = 64;
 
 /// What arrives for an application.
 pub(super) enum Received {
@@ -31,12 +29,15 @@ pub struct ResumeOptions {
 }
 
 /// One established connection. Dropping it closes it.
+///
+/// Methods may be cancelled: what [`recv`](Self::recv) has not returned stays, and what was asked for is either done or
+/// not, as a datagram may arrive or not.
 pub struct Stream {
     id: u64,
     peer: SocketAddr,
     negotiated: Negotiated,
     received: mpsc::Receiver<Received>,
-    requests: mpsc::Sender<Request>,
+    requests: mpsc::UnboundedSender<Request>,
     session: Option<ClientSession>,
 }
 
@@ -46,7 +47,7 @@ impl Stream {
         peer: SocketAddr,
         negotiated: Negotiated,
         received: mpsc::Receiver<Received>,
-        requests: mpsc::Sender<Request>,
+        requests: mpsc::UnboundedSender<Request>,
     ) -> Self {
         Self { id, peer, negotiated, received, requests, session: None }
     }
@@ -77,21 +78,33 @@ impl Stream {
         server_name: Option<&str>,
         options: Option<ResumeOptions>,
     ) -> Result<Self, Error> {
-        let peer = lookup_host(server).await?.next().ok_or(Error::Closed)?;
+        let none = || io::Error::new(io::ErrorKind::NotFound, "the server's name has no address");
+        let peer = lookup_host(server).await?.next().ok_or_else(none)?;
         let any: SocketAddr = if peer.is_ipv4() { ([0; 4], 0).into() } else { ([0u16; 8], 0).into() };
-        let socket = UdpSocket::bind(any).await?;
-        let clock = Clock::start();
+        Self::over(UdpSocket::bind(any).await?, peer, config, server_name, options).await
+    }
+
+    /// As [`connect`](Self::connect) or, with options, [`resume`](Self::resume), over a socket that is there and is used
+    /// for nothing else. A caller that no longer waits ends the handshake.
+    pub async fn over(
+        socket: UdpSocket,
+        server: SocketAddr,
+        config: Arc<ClientConfig>,
+        server_name: Option<&str>,
+        options: Option<ResumeOptions>,
+    ) -> Result<Self, Error> {
+        let clock = Clock::start(config.common.unix_time);
         let (seed, now) = (seed()?, clock.now());
         let connection = match options {
             Some(options) => Connection::resume(config, server_name, options.session, seed, now)?,
             None => Connection::client(config, server_name, seed, now)?,
         };
-        let (requester, requests) = mpsc::channel(REQUESTS_MAX);
+        let (requester, requests) = mpsc::unbounded_channel();
         let (established, waiting) = oneshot::channel();
         let mut driver = Driver::new(Arc::new(socket), clock, (requester.downgrade(), requests), None);
-        driver.add_client(connection, peer, established);
+        driver.add_client(connection, server, established);
         ::tokio::spawn(driver.run());
-        // Keeps the task alive until there is a stream to do so; a caller that goes away ends it.
+        // Keeps the task alive until there is a stream to do so.
         let stream = waiting.await.unwrap_or(Err(Error::Closed));
         drop(requester);
         stream
@@ -102,7 +115,8 @@ impl Stream {
         self.ask(Command::Send(data.to_vec())).await.map(drop)
     }
 
-    /// The data of the next record that arrives; `None` once the peer has closed. May be cancelled without loss.
+    /// The data of the next record that arrives; `None` once the peer has closed. Data beyond the queue is lost, so a
+    /// slow reader loses what a slow network would.
     pub async fn recv(&mut self) -> Result<Option<Vec<u8>>, Error> {
         loop {
             match self.received.recv().await {
@@ -156,8 +170,15 @@ impl Stream {
 
     async fn ask(&self, command: Command) -> Result<Outcome, Error> {
         let (answer, outcome) = oneshot::channel();
-        self.requests.send((self.id, command, answer)).await.map_err(|_| Error::Closed)?;
+        self.requests.send((self.id, command, answer)).map_err(|_| Error::Closed)?;
         outcome.await.unwrap_or(Err(Error::Closed))
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        let (answer, _) = oneshot::channel();
+        let _ = self.requests.send((self.id, Command::Close, answer));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 use std::io;
+use std::time::SystemTime;
 
 use crate::{Instant, Seed};
 
@@ -9,22 +10,30 @@ use crate::{Instant, Seed};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
     start: ::tokio::time::Instant,
+    /// The crate's time at the start.
+    zero: Instant,
 }
 
 impl Clock {
-    /// Time zero is now.
-    pub(super) fn start() -> Self {
-        Self { start: ::tokio::time::Instant::now() }
+    /// Time zero is now if the configuration says which date that is, else the year 1970, so that dates are the system's.
+    pub(super) fn start(unix_time: u64) -> Self {
+        let zero = if unix_time == 0 { Instant::ZERO + since_1970() } else { Instant::ZERO };
+        Self { start: ::tokio::time::Instant::now(), zero }
     }
 
     pub(super) fn now(&self) -> Instant {
-        Instant::ZERO + self.start.elapsed()
+        self.zero + self.start.elapsed()
     }
 
     pub(super) fn at(&self, instant: Instant) -> ::tokio::time::Instant {
         // Timers beyond a year are none: the runtime cannot add the end of time.
-        self.start + instant.saturating_since(Instant::ZERO).min(Duration::from_secs(31_536_000))
+        self.start + instant.saturating_since(self.zero).min(Duration::from_secs(31_536_000))
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "certificates and tickets over real sockets have real dates")]
+fn since_1970() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
 /// A fresh seed.
