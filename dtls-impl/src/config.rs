@@ -90,7 +90,7 @@ pub struct Common {
     pub cipher_suites13: Vec<CipherSuite>,
     /// Cipher suites of DTLS 1.2 in order of preference. Default: all that the credentials allow.
     pub cipher_suites: Vec<CipherSuite>,
-    /// Key exchange groups in order of preference. Default: X25519, P-256.
+    /// Key exchange groups in order of preference. Default: X25519, P-256. Those that DTLS 1.3 alone has count there only.
     pub groups: Vec<Group>,
     /// Key exchange that goes with pre-shared keys in DTLS 1.3, in order of preference. Default: with an ephemeral key
     /// exchange only.
@@ -158,6 +158,11 @@ impl Common {
         known.filter(|suite| usable(suite.key_exchange)).collect()
     }
 
+    /// The configured groups that DTLS 1.2 can use.
+    pub(crate) fn groups_12(&self) -> impl Iterator<Item = Group> {
+        self.groups.iter().copied().filter(|group| group.in_12())
+    }
+
     /// The configured suites of DTLS 1.3. An external PSK goes with the hash it was made for, which is SHA-256 unless
     /// said otherwise (RFC 8446 §4.2.11); one that is imported goes with all.
     pub(crate) fn suites13(&self, psk: bool) -> Vec<Suite13> {
@@ -179,7 +184,8 @@ impl Common {
             return Err(Misuse::NoUsableSuite);
         }
         let ecdhe = suites.iter().any(|suite| suite.key_exchange.has_ecdhe()) || self.versions.has_13();
-        if self.groups.is_empty() && ecdhe {
+        let none_for_12 = self.versions.has_12() && self.groups_12().next().is_none();
+        if (self.groups.is_empty() || none_for_12) && ecdhe {
             return Err(Misuse::NoGroups);
         }
         if self.psk_modes.is_empty()

@@ -4,6 +4,8 @@
 //! less time for the short inputs of key schedules, and so does CCM, which the crate does not have. Ephemeral keys and
 //! ECDSA nonces come from the system's generator: equal seeds do not give equal bytes.
 
+mod hybrid;
+
 use core::fmt;
 use std::sync::Arc;
 
@@ -14,10 +16,11 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519
 use rand_core::Rng;
 use rustls_pki_types::{PrivateKeyDer, SignatureVerificationAlgorithm};
 
+use self::hybrid::Hybrid;
 use super::rustcrypto::RustCrypto;
 use super::{
     Aead, AeadAlgorithm, CryptoError, CryptoProvider, Digest, Group, Hash, HashAlgorithm, KeyExchange,
-    NUMBER_SAMPLE_LEN, NumberCipher, Secret, SignatureScheme, SigningKey,
+    NUMBER_SAMPLE_LEN, NumberCipher, Response, Secret, SignatureScheme, SigningKey,
 };
 
 /// The provider over `aws-lc-rs`. Draws from the system's generator, not from the connection's seed.
@@ -68,10 +71,19 @@ impl CryptoProvider for AwsLcRs {
         let algorithm = match group {
             Group::X25519 => &agreement::X25519,
             Group::Secp256r1 => &agreement::ECDH_P256,
+            Group::Secp384r1 => &agreement::ECDH_P384,
+            Group::X25519MlKem768 => return Ok(Box::new(Hybrid::draw()?)),
         };
-        let secret = EphemeralPrivateKey::generate(algorithm, &SystemRandom::new()).map_err(|_| CryptoError::BadKey)?;
-        let public = secret.compute_public_key().map_err(|_| CryptoError::BadKey)?;
-        Ok(Box::new(Ephemeral { group, secret, public: public.as_ref().to_vec() }))
+        Ok(Box::new(Ephemeral::draw(group, algorithm)?))
+    }
+
+    fn respond(&self, group: Group, peer: &[u8], random: &mut dyn Rng) -> Result<Response, CryptoError> {
+        if group == Group::X25519MlKem768 {
+            return hybrid::respond(peer);
+        }
+        let own = self.key_exchange(group, random)?;
+        let share = own.public_key().to_vec();
+        Ok(Response { share, secret: own.complete(peer)? })
     }
 
     fn signing_key(&self, key: &PrivateKeyDer<'_>) -> Result<Arc<dyn SigningKey>, CryptoError> {
@@ -159,6 +171,14 @@ struct Ephemeral {
     public: Vec<u8>,
 }
 
+impl Ephemeral {
+    fn draw(group: Group, algorithm: &'static agreement::Algorithm) -> Result<Self, CryptoError> {
+        let secret = EphemeralPrivateKey::generate(algorithm, &SystemRandom::new()).map_err(|_| CryptoError::BadKey)?;
+        let public = secret.compute_public_key().map_err(|_| CryptoError::BadKey)?;
+        Ok(Self { group, secret, public: public.as_ref().to_vec() })
+    }
+}
+
 impl KeyExchange for Ephemeral {
     fn group(&self) -> Group {
         self.group
@@ -171,8 +191,8 @@ impl KeyExchange for Ephemeral {
     fn complete(self: Box<Self>, peer: &[u8]) -> Result<Secret, CryptoError> {
         // The crate reads compressed and DER-wrapped points as well, which are not valid here (RFC 8422 §5.4.1).
         let uncompressed = match self.group {
-            Group::X25519 => true,
-            Group::Secp256r1 => peer.first() == Some(&4),
+            Group::X25519 | Group::X25519MlKem768 => true,
+            Group::Secp256r1 | Group::Secp384r1 => peer.first() == Some(&4),
         };
         if peer.len() != self.public.len() || !uncompressed {
             return Err(CryptoError::BadPublicKey);

@@ -97,6 +97,19 @@ pub enum Group {
     X25519,
     /// NIST P-256, uncompressed points.
     Secp256r1,
+    /// NIST P-384, uncompressed points.
+    Secp384r1,
+    /// ML-KEM-768 and X25519 together, for DTLS 1.3 alone (draft-ietf-tls-ecdhe-mlkem): secret as long as one of the two
+    /// is unbroken. Its shares are 1216 bytes from a client and 1120 from a server, so that a ClientHello with one is cut
+    /// into fragments on most paths.
+    X25519MlKem768,
+}
+
+impl Group {
+    /// Whether DTLS 1.2 can use it: there the server speaks first, which a KEM does not allow.
+    pub(crate) const fn in_12(self) -> bool {
+        !matches!(self, Self::X25519MlKem768)
+    }
 }
 
 /// Signature schemes, by the code points of RFC 8446 §4.2.3, which DTLS 1.2 shares as hash and signature bytes.
@@ -230,10 +243,19 @@ pub trait NumberCipher: Debug + Send + Sync {
 pub trait KeyExchange: Send + Sync {
     /// The group the key belongs to.
     fn group(&self) -> Group;
-    /// The share to send, in the encoding of RFC 8422 §5.4.
+    /// The share to send: an encoded point (RFC 8422 §5.4), or the encapsulation key and a point.
     fn public_key(&self) -> &[u8];
-    /// The shared secret; refuses points off the curve and an all-zero result.
+    /// The shared secret, from the share of whoever answered ours; refuses points off the curve and an all-zero result.
     fn complete(self: Box<Self>, peer: &[u8]) -> Result<Secret, CryptoError>;
+}
+
+/// What the second to speak has after it has seen the share of the first.
+#[derive(Debug)]
+pub struct Response {
+    /// The share that answers.
+    pub share: Vec<u8>,
+    /// The shared secret.
+    pub secret: Secret,
 }
 
 /// A long-term private key, loaded once per configuration.
@@ -262,6 +284,14 @@ pub trait CryptoProvider: Debug + Send + Sync {
     fn number_cipher(&self, algorithm: AeadAlgorithm, key: &[u8]) -> Result<Box<dyn NumberCipher>, CryptoError>;
     /// A fresh ephemeral key whose bytes come from `random` alone.
     fn key_exchange(&self, group: Group, random: &mut dyn Rng) -> Result<Box<dyn KeyExchange>, CryptoError>;
+    /// Answers the share of a [`key_exchange`](Self::key_exchange): for a KEM the answer depends on it, for
+    /// Diffie-Hellman it is one more fresh key. Refuses what [`KeyExchange::complete`] refuses, and encapsulation keys
+    /// with coefficients out of range (FIPS 203 §7.2).
+    fn respond(&self, group: Group, peer: &[u8], random: &mut dyn Rng) -> Result<Response, CryptoError> {
+        let own = self.key_exchange(group, random)?;
+        let share = own.public_key().to_vec();
+        Ok(Response { share, secret: own.complete(peer)? })
+    }
     /// Loads a private key: PKCS#8 or SEC1, ECDSA P-256 or Ed25519.
     fn signing_key(&self, key: &PrivateKeyDer<'_>) -> Result<Arc<dyn SigningKey>, CryptoError>;
     /// Algorithms for certificate chains and for signatures by an end-entity certificate.

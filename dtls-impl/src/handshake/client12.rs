@@ -278,7 +278,7 @@ pub(crate) fn extensions(
     list.push(Extension::renegotiation_info());
     list.push(Extension::extended_master_secret());
     if suites.iter().any(|suite| suite.key_exchange.has_ecdhe()) {
-        let groups: Vec<_> = config.common.groups.iter().map(|group| named(*group)).collect();
+        let groups: Vec<_> = config.common.groups_12().map(named).collect();
         list.push(Extension::supported_groups(&groups));
         list.push(Extension::ec_point_formats());
     }
@@ -403,8 +403,8 @@ struct Share {
 
 impl Share {
     fn new(params: &EcdhParams<'_>, config: &ClientConfig) -> Result<Self, Error> {
-        let group = config.common.groups.iter().find(|group| named(**group) == params.group);
-        let group = *group.ok_or(PeerMisbehaved::GroupNotOffered)?;
+        let group = config.common.groups_12().find(|group| named(*group) == params.group);
+        let group = group.ok_or(PeerMisbehaved::GroupNotOffered)?;
         Ok(Self { group, public_key: params.public_key.to_vec() })
     }
 }

@@ -63,6 +63,8 @@ pub(crate) const fn named(group: Group) -> NamedGroup {
     match group {
         Group::X25519 => NamedGroup::X25519,
         Group::Secp256r1 => NamedGroup::SECP256R1,
+        Group::Secp384r1 => NamedGroup::SECP384R1,
+        Group::X25519MlKem768 => NamedGroup::X25519MLKEM768,
     }
 }
 
@@ -97,10 +99,15 @@ fn unexpected(message: &Message) -> Error {
 
 /// The ECDHE secret, blaming the peer for a bad share.
 fn agree(own: Box<dyn KeyExchange>, peer: &[u8]) -> Result<Secret, Error> {
-    own.complete(peer).map_err(|error| match error {
+    own.complete(peer).map_err(bad_share)
+}
+
+/// Why a share was refused: the peer's fault, unless the primitive has another reason.
+fn bad_share(error: CryptoError) -> Error {
+    match error {
         CryptoError::BadPublicKey | CryptoError::BadLength => PeerMisbehaved::BadPublicKey.into(),
         other => Error::Crypto(other),
-    })
+    }
 }
 
 fn push_hex(line: &mut String, bytes: &[u8]) {

@@ -136,8 +136,8 @@ fn choose(hello: &ClientHello<'_>, config: &ServerConfig) -> Result<Choice, Erro
     }
     // Without the extension the client takes any group (RFC 8422 §4).
     let groups = extensions.supported_groups().map_err(bad)?;
-    let common = |group: &&Group| groups.as_ref().is_none_or(|groups| groups.contains(&named(**group)));
-    let group = config.common.groups.iter().find(common).copied();
+    let common = |group: &Group| groups.as_ref().is_none_or(|groups| groups.contains(&named(*group)));
+    let group = config.common.groups_12().find(common);
     let schemes = extensions.signature_algorithms().map_err(bad)?;
     let scheme_fits = match &config.credentials {
         ServerCredentials::Psk { .. } => true,

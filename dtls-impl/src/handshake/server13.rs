@@ -13,7 +13,7 @@ use super::cookie13::Retry;
 use super::psk13::{KnownPsk, known_psks};
 use super::session13::{Keying, Session13};
 use super::transcript::{HashedHeader, Transcript};
-use super::{Context, Step, agree, code, expect, mode_code, named, read, server_signature_content};
+use super::{Context, Step, bad_share, code, expect, mode_code, named, read, server_signature_content};
 use crate::config::{Cookies, PskMode, ServerConfig, ServerCredentials};
 use crate::crypto::schedule13::{Exporter, KeySchedule, PskOrigin, Traffic, TrafficSecret, TrafficSecrets};
 use crate::crypto::{Digest, Group, Secret};
@@ -273,9 +273,9 @@ pub(crate) fn accept(offer: Offer, cx: &mut Cx<'_>) -> Result<WaitFinished, Erro
     let mut extensions = vec![Extension::selected_version(ProtocolVersion::DTLS1_3)];
     let mut shared = None;
     if let Some((group, public_key)) = share {
-        let share = common.provider.key_exchange(group, cx.entropy).map_err(Error::Crypto)?;
-        extensions.push(Extension::key_share(KeyShare { group: named(group), public_key: share.public_key() }));
-        shared = Some(agree(share, &public_key)?);
+        let response = common.provider.respond(group, &public_key, cx.entropy).map_err(bad_share)?;
+        extensions.push(Extension::key_share(KeyShare { group: named(group), public_key: &response.share }));
+        shared = Some(response.secret);
     }
     extensions.extend(psk.as_ref().map(|psk| Extension::selected_psk(psk.index)));
     let server_hello = ServerHello {

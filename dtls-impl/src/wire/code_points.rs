@@ -133,13 +133,14 @@ code_points! {
 }
 
 code_points! {
-    /// Groups for key exchange (RFC 8422 §5.1.1).
+    /// Groups for key exchange (RFC 8422 §5.1.1, draft-ietf-tls-ecdhe-mlkem).
     NamedGroup(u16) {
         SECP256R1 = 23 => "secp256r1",
         SECP384R1 = 24 => "secp384r1",
         SECP521R1 = 25 => "secp521r1",
         X25519 = 29 => "x25519",
         X448 = 30 => "x448",
+        X25519MLKEM768 = 0x11ec => "X25519MLKEM768",
     }
 }
 

@@ -9,6 +9,7 @@ mod dtls13_dimpl;
 mod dtls13_early_data;
 mod dtls13_forged;
 mod dtls13_resumption;
+mod groups;
 mod handshake;
 mod junk;
 mod loss;

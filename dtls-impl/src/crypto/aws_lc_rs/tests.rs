@@ -65,7 +65,7 @@ fn both_hide_record_numbers_alike() {
 #[test]
 fn both_agree_on_secrets_and_refuse_bad_points() {
     let mut random = ChaCha20Rng::seed_from_u64(1);
-    for group in [Group::X25519, Group::Secp256r1] {
+    for group in [Group::X25519, Group::Secp256r1, Group::Secp384r1] {
         let [own, other] = both().map(|provider| provider.key_exchange(group, &mut random).unwrap());
         let shares = [own.public_key().to_vec(), other.public_key().to_vec()];
         assert_eq!(own.complete(&shares[1]).unwrap(), other.complete(&shares[0]).unwrap());
@@ -78,9 +78,32 @@ fn both_agree_on_secrets_and_refuse_bad_points() {
             let key = provider().key_exchange(group, &mut random).unwrap();
             assert_eq!(key.complete(&point), Err(CryptoError::BadPublicKey), "{group:?} {point:02x?}");
         }
-        if group == Group::Secp256r1 {
+        if group != Group::X25519 {
             let key = provider().key_exchange(group, &mut random).unwrap();
             assert_eq!(key.complete(&off_curve), Err(CryptoError::BadPublicKey));
+        }
+    }
+}
+
+#[test]
+fn each_answers_shares_of_the_other_and_refuses_bad_ones() {
+    let mut random = ChaCha20Rng::seed_from_u64(1);
+    for group in [Group::X25519, Group::Secp256r1, Group::Secp384r1, Group::X25519MlKem768] {
+        for [asking, answering] in [both(), [rustcrypto::provider(), provider()], [provider(), provider()]] {
+            let own = asking.key_exchange(group, &mut random).unwrap();
+            let share = own.public_key().to_vec();
+            let answer = answering.respond(group, &share, &mut random).unwrap();
+            assert_eq!(own.complete(&answer.share).unwrap(), answer.secret, "{group:?}");
+            let with_zeros = [&share[..share.len() - 32], &[0; 32]].concat();
+            for bad in [with_zeros, share[1..].to_vec(), [&share[..], &[0]].concat(), Vec::new()] {
+                let refused = answering.respond(group, &bad, &mut random);
+                assert_eq!(refused.err(), Some(CryptoError::BadPublicKey), "{group:?}");
+            }
+            if group == Group::X25519MlKem768 {
+                let unreduced = [&[0xff, 0xff], &share[2..]].concat();
+                let refused = answering.respond(group, &unreduced, &mut random);
+                assert_eq!(refused.err(), Some(CryptoError::BadPublicKey));
+            }
         }
     }
 }

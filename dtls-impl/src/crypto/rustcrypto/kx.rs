@@ -1,44 +1,47 @@
-//! Ephemeral Diffie-Hellman: X25519 and ECDH on P-256.
+//! Ephemeral Diffie-Hellman: X25519 and ECDH on P-256 and P-384.
 
 use p256::elliptic_curve::sec1::ToSec1Point;
 use rand_core::Rng;
 use x25519_dalek::StaticSecret;
 use zeroize::Zeroizing;
 
-use crate::crypto::{CryptoError, Group, KeyExchange, Secret};
+use super::hybrid::{self, Hybrid};
+use crate::crypto::{CryptoError, Group, KeyExchange, Response, Secret};
 
-/// Draws for a P-256 scalar before the generator is called broken; one draw is refused with probability 2^-32.
+/// Draws for a scalar before the generator is called broken; one draw is refused with probability 2^-32 on P-256, and
+/// 2^-190 on P-384.
 const SCALAR_DRAWS_MAX: usize = 4;
-
-/// Uncompressed point: 0x04, x, y (RFC 8422 §5.4.1).
-const P256_POINT_LEN: usize = 65;
 
 pub(super) fn start(group: Group, random: &mut dyn Rng) -> Result<Box<dyn KeyExchange>, CryptoError> {
     match group {
-        Group::X25519 => {
-            let mut bytes = Zeroizing::new([0; 32]);
-            random.fill_bytes(bytes.as_mut());
-            Ok(Box::new(X25519::new(*bytes)))
-        }
-        Group::Secp256r1 => {
-            let mut bytes = Zeroizing::new([0; 32]);
-            for _ in 0..SCALAR_DRAWS_MAX {
-                random.fill_bytes(bytes.as_mut());
-                if let Ok(secret) = p256::SecretKey::from_slice(bytes.as_ref()) {
-                    return Ok(Box::new(P256::new(secret)));
-                }
-            }
-            Err(CryptoError::BadKey)
-        }
+        Group::X25519 => Ok(Box::new(X25519::draw(random))),
+        Group::Secp256r1 => P256::draw(random),
+        Group::Secp384r1 => P384::draw(random),
+        Group::X25519MlKem768 => Ok(Box::new(Hybrid::draw(random))),
     }
 }
 
-struct X25519 {
+pub(super) fn respond(group: Group, peer: &[u8], random: &mut dyn Rng) -> Result<Response, CryptoError> {
+    if group == Group::X25519MlKem768 {
+        return hybrid::respond(peer, random);
+    }
+    let own = start(group, random)?;
+    let share = own.public_key().to_vec();
+    Ok(Response { share, secret: own.complete(peer)? })
+}
+
+pub(super) struct X25519 {
     secret: StaticSecret,
     public: x25519_dalek::PublicKey,
 }
 
 impl X25519 {
+    pub(super) fn draw(random: &mut dyn Rng) -> Self {
+        let mut bytes = Zeroizing::new([0; 32]);
+        random.fill_bytes(bytes.as_mut());
+        Self::new(*bytes)
+    }
+
     fn new(bytes: [u8; 32]) -> Self {
         let secret = StaticSecret::from(bytes);
         let public = (&secret).into();
@@ -66,38 +69,55 @@ impl KeyExchange for X25519 {
     }
 }
 
-struct P256 {
-    secret: p256::SecretKey,
-    public: [u8; P256_POINT_LEN],
-}
-
-impl P256 {
-    fn new(secret: p256::SecretKey) -> Self {
-        let mut public = [0; P256_POINT_LEN];
-        public.copy_from_slice(secret.public_key().to_sec1_point(false).as_bytes());
-        Self { secret, public }
-    }
-}
-
-impl KeyExchange for P256 {
-    fn group(&self) -> Group {
-        Group::Secp256r1
-    }
-
-    fn public_key(&self) -> &[u8] {
-        &self.public
-    }
-
-    fn complete(self: Box<Self>, peer: &[u8]) -> Result<Secret, CryptoError> {
-        // Compressed points and the point at infinity are valid SEC1 but not valid here (RFC 8422 §5.4.1, §5.11).
-        if peer.len() != P256_POINT_LEN || peer[0] != 4 {
-            return Err(CryptoError::BadPublicKey);
+/// ECDH on a curve of the `elliptic-curve` crates. Their types differ in parameters alone, which would take longer to
+/// spell out than what is done with them.
+macro_rules! ecdh {
+    ($name:ident, $curve:ident, $group:expr, $scalar_len:literal) => {
+        struct $name {
+            secret: $curve::SecretKey,
+            /// Uncompressed point: 0x04, x, y (RFC 8422 §5.4.1).
+            public: [u8; 1 + 2 * $scalar_len],
         }
-        let peer = p256::PublicKey::from_sec1_bytes(peer).map_err(|_| CryptoError::BadPublicKey)?;
-        let shared = p256::ecdh::diffie_hellman(self.secret.to_nonzero_scalar(), peer.as_affine());
-        Ok(Secret::new(shared.raw_secret_bytes().to_vec()))
-    }
+
+        impl $name {
+            fn draw(random: &mut dyn Rng) -> Result<Box<dyn KeyExchange>, CryptoError> {
+                let mut bytes = Zeroizing::new([0; $scalar_len]);
+                for _ in 0..SCALAR_DRAWS_MAX {
+                    random.fill_bytes(bytes.as_mut());
+                    if let Ok(secret) = $curve::SecretKey::from_slice(bytes.as_ref()) {
+                        let mut public = [0; 1 + 2 * $scalar_len];
+                        public.copy_from_slice(secret.public_key().to_sec1_point(false).as_bytes());
+                        return Ok(Box::new(Self { secret, public }));
+                    }
+                }
+                Err(CryptoError::BadKey)
+            }
+        }
+
+        impl KeyExchange for $name {
+            fn group(&self) -> Group {
+                $group
+            }
+
+            fn public_key(&self) -> &[u8] {
+                &self.public
+            }
+
+            fn complete(self: Box<Self>, peer: &[u8]) -> Result<Secret, CryptoError> {
+                // Compressed points and the point at infinity are valid SEC1 but not valid here (RFC 8422 §5.4.1, §5.11).
+                if peer.len() != self.public.len() || peer[0] != 4 {
+                    return Err(CryptoError::BadPublicKey);
+                }
+                let peer = $curve::PublicKey::from_sec1_bytes(peer).map_err(|_| CryptoError::BadPublicKey)?;
+                let shared = $curve::ecdh::diffie_hellman(self.secret.to_nonzero_scalar(), peer.as_affine());
+                Ok(Secret::new(shared.raw_secret_bytes().to_vec()))
+            }
+        }
+    };
 }
+
+ecdh!(P256, p256, Group::Secp256r1, 32);
+ecdh!(P384, p384, Group::Secp384r1, 48);
 
 #[cfg(test)]
 mod tests {
@@ -107,8 +127,8 @@ mod tests {
     use super::*;
     use crate::crypto::test_vectors::hex;
 
-    /// Hands out the same 32 bytes for ever.
-    struct Fixed([u8; 32]);
+    /// Hands out the same bytes for ever.
+    struct Fixed(Vec<u8>);
 
     impl rand_core::TryRng for Fixed {
         type Error = core::convert::Infallible;
@@ -128,7 +148,7 @@ mod tests {
     }
 
     fn from_private(group: Group, private: &str) -> Box<dyn KeyExchange> {
-        start(group, &mut Fixed(hex(private).try_into().unwrap())).unwrap()
+        start(group, &mut Fixed(hex(private))).unwrap()
     }
 
     /// RFC 7748 §6.1.
@@ -156,6 +176,27 @@ mod tests {
              5271a0461cdb8252d61f1c456fa3e59ab1f45b33accf5f58389e0577b8990bb3";
         assert_eq!(initiator_public, hex(expected));
         let shared = hex("d6840f6b42f6edafd13116e0e12565202fef8e9ece7dce03812464d04b9442de");
+        assert_eq!(initiator.complete(&responder_public).unwrap().expose(), shared);
+        assert_eq!(responder.complete(&initiator_public).unwrap().expose(), shared);
+    }
+
+    /// RFC 5903 §8.2.
+    #[test]
+    fn p384_agrees_with_rfc_5903() {
+        let initiator = from_private(
+            Group::Secp384r1,
+            "099f3c7034d4a2c699884d73a375a67f7624ef7c6b3c0f160647b67414dce655e35b538041e649ee3faef896783ab194",
+        );
+        let responder = from_private(
+            Group::Secp384r1,
+            "41cb0779b4bdb85d47846725fbec3c9430fab46cc8dc5060855cc9bda0aa2942e0308312916b8ed2960e4bd55a7448fc",
+        );
+        let (initiator_public, responder_public) = (initiator.public_key().to_vec(), responder.public_key().to_vec());
+        let expected = "04 667842d7d180ac2cde6f74f37551f55755c7645c20ef73e31634fe72b4c55ee6de3ac808acb4bdb4c88732aee95f41aa \
+             9482ed1fc0eeb9cafc4984625ccfc23f65032149e0e144ada024181535a0f38eeb9fcff3c2c947dae69b4c634573a81c";
+        assert_eq!(initiator_public, hex(expected));
+        let shared =
+            hex("11187331c279962d93d604243fd592cb9d0a926f422e47187521287e7156c5c4d603135569b9e9d09cf5d4a270f59746");
         assert_eq!(initiator.complete(&responder_public).unwrap().expose(), shared);
         assert_eq!(responder.complete(&initiator_public).unwrap().expose(), shared);
     }
@@ -198,12 +239,15 @@ mod tests {
 
     #[test]
     fn equal_seeds_give_equal_keys_and_a_broken_generator_ends_the_search() {
-        for group in [Group::X25519, Group::Secp256r1] {
+        for group in [Group::X25519, Group::Secp256r1, Group::Secp384r1, Group::X25519MlKem768] {
             let public = |seed| start(group, &mut ChaCha20Rng::seed_from_u64(seed)).unwrap().public_key().to_vec();
             assert_eq!(public(7), public(7));
             assert_ne!(public(7), public(8));
         }
-        assert_eq!(start(Group::Secp256r1, &mut Fixed([0; 32])).err(), Some(CryptoError::BadKey));
-        assert_eq!(start(Group::Secp256r1, &mut Fixed([0xff; 32])).err(), Some(CryptoError::BadKey));
+        for (group, len) in [(Group::Secp256r1, 32), (Group::Secp384r1, 48)] {
+            for byte in [0, 0xff] {
+                assert_eq!(start(group, &mut Fixed(vec![byte; len])).err(), Some(CryptoError::BadKey));
+            }
+        }
     }
 }

@@ -5,6 +5,7 @@
 
 mod aead;
 mod hash;
+mod hybrid;
 mod kx;
 mod number;
 mod sign;
@@ -18,6 +19,7 @@ use rustls_pki_types::{PrivateKeyDer, SignatureVerificationAlgorithm};
 use super::SigningKey;
 use super::{
     Aead, AeadAlgorithm, CryptoError, CryptoProvider, Digest, Group, Hash, HashAlgorithm, KeyExchange, NumberCipher,
+    Response,
 };
 
 /// The provider over RustCrypto and dalek crates.
@@ -51,6 +53,10 @@ impl CryptoProvider for RustCrypto {
 
     fn key_exchange(&self, group: Group, random: &mut dyn Rng) -> Result<Box<dyn KeyExchange>, CryptoError> {
         kx::start(group, random)
+    }
+
+    fn respond(&self, group: Group, peer: &[u8], random: &mut dyn Rng) -> Result<Response, CryptoError> {
+        kx::respond(group, peer, random)
     }
 
     fn signing_key(&self, key: &PrivateKeyDer<'_>) -> Result<Arc<dyn SigningKey>, CryptoError> {
