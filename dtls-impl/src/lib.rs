@@ -19,7 +19,7 @@
 //! Beside these, with the feature `tokio`: streams and listeners over real sockets.
 //!
 //! Supported: cipher suites with AEAD, authenticated by ECDSA, Ed25519 or RSA certificates (RSA for clients only) or by
-//! PSK; X25519 and P-256; extended_master_secret; the cookie exchange without state; exporters. Of DTLS 1.3, which is
+//! PSK; X25519 and P-256, on request P-384 and, in 1.3, X25519MLKEM768; extended_master_secret; the cookie exchange without state; exporters. Of DTLS 1.3, which is
 //! off unless [`config::Versions`] says otherwise: HelloRetryRequest without state, ACKs, KeyUpdate in both directions,
 //! PSKs that are external, imported (RFC 9258) or of a ticket, with ephemeral keys or alone; early data, off by default
 //! and taken once; and negotiation down to 1.2 with its protection.
