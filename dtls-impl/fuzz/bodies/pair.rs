@@ -1,16 +1,18 @@
-//! Two connections with a shared key, and the datagrams between them. Cheap enough for thousands a second: no
-//! signatures, and in DTLS 1.3 no ephemeral keys.
+//! Two connections, and the datagrams between them. With a shared key there are neither signatures nor ephemeral keys,
+//! which makes thousands of handshakes a second; with certificates there are fewer, and more messages.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use dtls_impl::config::{
-    ClientCredentials, Cookies, EarlyData, Psk, PskMode, ReplayGuard, ServerCredentials, TicketKeys, Tickets,
-    UnknownIdentity, Versions,
+    CertifiedKey, ClientCredentials, Cookies, EarlyData, Psk, PskMode, ReplayGuard, ServerCredentials, TicketKeys,
+    Tickets, UnknownIdentity, Versions,
 };
 use dtls_impl::crypto::{Secret, rustcrypto};
+use dtls_impl::pki::ServerVerifier;
 use dtls_impl::{ClientConfig, Connection, Event, Instant, Output, Seed, ServerConfig};
+use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 
 /// Datagrams that wait to be delivered to one end; more are dropped.
 const WAITING_MAX: usize = 64;
@@ -28,12 +30,29 @@ pub(crate) struct Pair {
     pub(crate) received: [Vec<Vec<u8>>; 2],
 }
 
-/// Version, cookies and tickets come from one byte.
-pub(crate) fn configs(choice: u8) -> (ClientConfig, ServerConfig) {
+/// When the certificates are valid, as they are for a century.
+const DATE: u64 = 1_800_000_000;
+
+fn shared_key() -> (ClientCredentials, ServerCredentials) {
     let key = Secret::new(vec![9; 16]);
     let client = ClientCredentials::Psk(Psk { identity: b"device".to_vec(), key: key.clone() });
     let keys = BTreeMap::from([(b"device".to_vec(), key)]);
-    let server = ServerCredentials::Psk { keys, hint: None, unknown: UnknownIdentity::Alert };
+    (client, ServerCredentials::Psk { keys, hint: None, unknown: UnknownIdentity::Alert })
+}
+
+/// Ed25519, whose signatures are short and quickly made.
+fn certificate() -> (ClientCredentials, ServerCredentials) {
+    let own = CertificateDer::from(&include_bytes!("certificates/end.der")[..]);
+    let key = PrivatePkcs8KeyDer::from(&include_bytes!("certificates/end.key.der")[..]);
+    let root = CertificateDer::from(&include_bytes!("certificates/root.der")[..]);
+    let own = CertifiedKey::new(&*rustcrypto::provider(), vec![own], &key.into()).expect("a key and its certificate");
+    let verifier = Arc::new(ServerVerifier::new(vec![root]).expect("a root"));
+    (ClientCredentials::Certificate { verifier }, ServerCredentials::Certificate(own))
+}
+
+/// Version, cookies, tickets and credentials come from one byte.
+pub(crate) fn configs(choice: u8) -> (ClientConfig, ServerConfig) {
+    let (client, server) = if choice & 16 == 0 { shared_key() } else { certificate() };
     let cookies = if choice & 4 == 0 { Cookies::Required { secret: Secret::new(vec![7; 32]) } } else { Cookies::Off };
     let mut client = ClientConfig::new(rustcrypto::provider(), client);
     let mut server = ServerConfig::new(rustcrypto::provider(), server, cookies);
@@ -43,8 +62,9 @@ pub(crate) fn configs(choice: u8) -> (ClientConfig, ServerConfig) {
         common.psk_modes = vec![PskMode::Ke];
         common.key_log = true;
         common.mtu = 256;
-        // No ephemeral keys in 1.2 either.
-        common.cipher_suites.retain(|suite| suite.to_string().starts_with("TLS_PSK"));
+        common.unix_time = DATE;
+        // No ephemeral keys beside the shared one in 1.2 either.
+        common.cipher_suites.retain(|suite| !suite.to_string().starts_with("TLS_ECDHE_PSK"));
     }
     if choice & 8 != 0 {
         server.tickets = Some(Tickets::new(TicketKeys::new([7; 32])));
