@@ -1,6 +1,7 @@
 //! What an endpoint is told to be. Plain values with defaults; checked when a connection is made.
 
 mod early_data;
+mod sizes;
 mod tickets;
 
 use core::time::Duration;
@@ -20,6 +21,7 @@ use crate::time::Instant;
 use crate::wire::CipherSuite;
 
 pub use self::early_data::{EarlyData, ReplayGuard};
+pub use self::sizes::{MaxFragmentLength, RECORD_SIZE_LIMIT_MAX, RECORD_SIZE_LIMIT_MIN};
 pub use self::tickets::{PskMode, TICKET_KEY_LEN, TICKET_LIFETIME_MAX, TicketKeys, Tickets};
 
 /// Smallest MTU: room for the headers, the longest AEAD expansion and a useful piece of a message.
@@ -86,7 +88,8 @@ pub struct Common {
     pub provider: Arc<dyn CryptoProvider>,
     /// Versions to negotiate. Default: DTLS 1.2.
     pub versions: Versions,
-    /// Cipher suites of DTLS 1.3 in order of preference. Default: all.
+    /// Cipher suites of DTLS 1.3 in order of preference. Default: all but TLS_AES_128_CCM_8_SHA256, which anyone can end
+    /// an association of with 2^7 forged records (RFC 9147 §4.5.3).
     pub cipher_suites13: Vec<CipherSuite>,
     /// Cipher suites of DTLS 1.2 in order of preference. Default: all that the credentials allow.
     pub cipher_suites: Vec<CipherSuite>,
@@ -98,6 +101,14 @@ pub struct Common {
     /// Imports external PSKs into DTLS 1.3 with this context (RFC 9258), so that each serves one protocol and one hash
     /// only. Both ends must, or neither. Default: PSKs are used as they are.
     pub psk_import: Option<Vec<u8>>,
+    /// The application's protocols in order of preference (RFC 7301): a client offers them, a server takes its first that
+    /// is on offer and refuses clients that offer others alone. Names have 1 to 255 bytes. What was agreed on is in
+    /// [`Negotiated::alpn`](crate::Negotiated::alpn). Default: none, no negotiation.
+    pub alpn: Vec<Vec<u8>>,
+    /// Longest plaintext to take in a protected record (RFC 8449), 64 to 2^14, or to 2^14 + 1 with DTLS 1.3, where it
+    /// counts content type and padding. A client says so, a server answers with its own; both then keep to the other's.
+    /// Longer records are dropped. Default: nothing is said, and 2^14 bytes are taken.
+    pub record_size_limit: Option<u16>,
     /// Largest datagram to send, in bytes of UDP payload, 256 to 65507. Default 1200.
     pub mtu: usize,
     /// Retransmission timers.
@@ -125,6 +136,8 @@ impl Common {
             groups: vec![Group::X25519, Group::Secp256r1],
             psk_modes: vec![PskMode::DheKe],
             psk_import: None,
+            alpn: Vec::new(),
+            record_size_limit: None,
             mtu: 1200,
             timers: Timers::default(),
             unix_time: 0,
@@ -177,6 +190,7 @@ impl Common {
         if self.timers.initial.is_zero() || self.timers.max < self.timers.initial || self.timers.give_up.is_zero() {
             return Err(Misuse::BadTimers);
         }
+        sizes::check(self)?;
         let suites = self.suites(usable);
         let missing_12 = self.versions.has_12() && suites.is_empty();
         let missing_13 = self.versions.has_13() && self.suites13(psk).is_empty();
@@ -249,13 +263,16 @@ pub struct ClientConfig {
     /// [`Connection::send_early`](crate::Connection::send_early). Such a connection does not fall back to DTLS 1.2
     /// (RFC 8446 §D.3). Default: no.
     pub early_data: bool,
+    /// Asks the server to send no longer fragments, and sends none (RFC 6066 §4). For servers that do not know
+    /// [`Common::record_size_limit`], which counts where both are known. Default: not asked.
+    pub max_fragment_length: Option<MaxFragmentLength>,
 }
 
 impl ClientConfig {
     /// Defaults for these credentials.
     pub fn new(provider: Arc<dyn CryptoProvider>, credentials: ClientCredentials) -> Self {
         let common = Common::new(provider, |key_exchange| credentials.usable(key_exchange));
-        Self { common, credentials, sessions: false, early_data: false }
+        Self { common, credentials, sessions: false, early_data: false, max_fragment_length: None }
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {

@@ -76,6 +76,11 @@ pub enum PeerMisbehaved {
     MessageAcrossKeyChange,
     /// More early data than the ticket allowed (RFC 8446 §4.2.10).
     TooMuchEarlyData,
+    /// A server chose an application protocol that was not offered, or more than one (RFC 7301 §3.1).
+    ProtocolNotOffered,
+    /// A record size limit that is too small, or a maximum fragment length that does not exist or was not asked for, or
+    /// both in one answer (RFC 8449 §4, §5, RFC 6066 §4).
+    BadRecordSize,
     /// More records failed to authenticate than the AEAD stands (RFC 9147 §4.5.3).
     TooManyForgeries,
 }
@@ -94,6 +99,8 @@ pub enum PeerIncompatible {
     NoCommonScheme,
     /// The peer lacks extended_master_secret, and the configuration requires it.
     NoExtendedMasterSecret,
+    /// The client offers none of the application protocols that the server has (RFC 7301 §3.2).
+    NoCommonProtocol,
     /// No key is known for the client's PSK identity.
     UnknownPskIdentity,
 }
@@ -132,6 +139,10 @@ pub enum Misuse {
     TooMuchEarlyData,
     /// The session is for another server name, is no longer fresh, or does not go with the configuration.
     SessionNotUsable,
+    /// The name of an application protocol is empty or longer than 255 bytes, or there are too many.
+    BadAlpn,
+    /// The record size limit is outside of what the versions allow.
+    BadRecordSize,
     /// A certificate chain is empty, or its key does not load or does not belong to it.
     BadCertifiedKey,
     /// The server name is missing where certificates are checked, or is not a DNS name.
@@ -156,7 +167,9 @@ impl Error {
                 }
                 // Not the peer's fault, most likely: there is nobody to tell.
                 PeerMisbehaved::TooManyForgeries => return None,
-                PeerMisbehaved::BadLegacyField
+                PeerMisbehaved::ProtocolNotOffered
+                | PeerMisbehaved::BadRecordSize
+                | PeerMisbehaved::BadLegacyField
                 | PeerMisbehaved::BadCookie
                 | PeerMisbehaved::BadRetry
                 | PeerMisbehaved::BadPskChoice
@@ -170,6 +183,7 @@ impl Error {
             },
             Self::PeerIncompatible(incompatible) => match incompatible {
                 PeerIncompatible::NoCommonVersion => AlertDescription::PROTOCOL_VERSION,
+                PeerIncompatible::NoCommonProtocol => AlertDescription::NO_APPLICATION_PROTOCOL,
                 PeerIncompatible::UnknownPskIdentity => AlertDescription::UNKNOWN_PSK_IDENTITY,
                 PeerIncompatible::NoCommonSuite
                 | PeerIncompatible::NoCommonGroup

@@ -18,6 +18,8 @@ pub struct Negotiated {
     pub early_data: bool,
     /// Who the peer has shown to be. A resumed session has the peer of the first one.
     pub peer: PeerIdentity,
+    /// The application's protocol (RFC 7301), if both ends have one.
+    pub alpn: Option<Vec<u8>>,
 }
 
 /// Who a peer has shown to be.

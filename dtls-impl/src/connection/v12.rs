@@ -162,7 +162,7 @@ impl Connection12 {
     /// Most application data that [`send`](Self::send) takes at once: the MTU less what protection adds (RFC 6347
     /// §4.1.1.1).
     pub(crate) fn data_len_max(&self) -> usize {
-        self.link.mtu().saturating_sub(self.link.data_overhead()).min(PLAINTEXT_LEN_MAX)
+        self.link.data_len_max()
     }
 
     /// Ends the association with close_notify (RFC 5246 §7.2.1). What arrives after it is dropped.
@@ -182,6 +182,7 @@ impl Connection12 {
             resumed: false,
             early_data: false,
             peer: session.identity.clone(),
+            alpn: self.link.terms.alpn.clone(),
         })
     }
 

@@ -183,12 +183,12 @@ impl Connection13 {
     }
 
     pub(crate) fn negotiated(&self) -> Option<Negotiated> {
-        self.established().ok().map(Session13::negotiated)
+        let alpn = self.link.terms.alpn.clone();
+        self.established().ok().map(|session| Negotiated { alpn, ..session.negotiated() })
     }
 
     pub(crate) fn data_len_max(&self) -> usize {
-        let overhead = self.link.write.overhead(self.link.write.current());
-        self.link.mtu().saturating_sub(overhead).min(PLAINTEXT_LEN_MAX)
+        self.link.data_len_max()
     }
 
     pub(crate) fn close(&mut self, now: Instant) {
@@ -274,6 +274,7 @@ impl Connection13 {
             Ok(plain) => self.on_authentic_record(plain),
             Err(ReadError::NoKeys) => self.on_early_record(record),
             Err(ReadError::BadRecord) => self.link.discard(DiscardReason::BadRecord),
+            Err(ReadError::TooLong) => self.link.discard(DiscardReason::BeyondLimit),
             Err(ReadError::Replayed) => self.link.discard(DiscardReason::Replayed),
             Err(ReadError::TooManyForgeries) => self.fail(PeerMisbehaved::TooManyForgeries.into()),
         }

@@ -12,6 +12,8 @@ pub mod schedule12;
 pub mod schedule13;
 
 #[cfg(test)]
+mod negative;
+#[cfg(test)]
 pub(crate) mod test_vectors;
 
 use core::fmt::Debug;

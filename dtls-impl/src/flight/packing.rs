@@ -5,7 +5,8 @@ use core::ops::Range;
 
 use super::tracked::Missing;
 use super::{FlightItem, OutgoingFlight};
-use crate::wire::{ChangeCipherSpec, ContentType, Fragment, HANDSHAKE_HEADER_LEN, HandshakeHeader, PLAINTEXT_LEN_MAX};
+use crate::terms::RecordLimits;
+use crate::wire::{ChangeCipherSpec, ContentType, Fragment, HANDSHAKE_HEADER_LEN, HandshakeHeader};
 
 /// A record to be: no number yet, and not protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +75,7 @@ const FRAGMENT_LEN_MIN: usize = 32;
 /// Datagrams in the making.
 struct Packer<'a> {
     mtu: usize,
+    limits: RecordLimits,
     records: Vec<PlannedRecord<'a>>,
     /// The next record opens a datagram.
     opens_datagram: bool,
@@ -82,8 +84,8 @@ struct Packer<'a> {
 }
 
 impl<'a> Packer<'a> {
-    fn new(mtu: usize, items: usize) -> Self {
-        Self { mtu, records: Vec::with_capacity(items), opens_datagram: true, room: 0 }
+    fn new(mtu: usize, limits: RecordLimits, items: usize) -> Self {
+        Self { mtu, limits, records: Vec::with_capacity(items), opens_datagram: true, room: 0 }
     }
 
     const fn next_datagram(&mut self) {
@@ -100,8 +102,13 @@ impl<'a> Packer<'a> {
 
 /// The datagrams of one transmission. `overhead` is what a record of an epoch has beyond its plaintext; the MTU leaves
 /// room for it, a handshake header and at least one byte.
-pub(crate) fn plan(flight: &OutgoingFlight, mtu: usize, overhead: impl Fn(u64) -> usize) -> Plan<'_> {
-    let mut packer = Packer::new(mtu, flight.items.len());
+pub(crate) fn plan(
+    flight: &OutgoingFlight,
+    mtu: usize,
+    limits: RecordLimits,
+    overhead: impl Fn(u64) -> usize,
+) -> Plan<'_> {
+    let mut packer = Packer::new(mtu, limits, flight.items.len());
     for item in &flight.items {
         match item {
             FlightItem::ChangeCipherSpec { epoch } => {
@@ -121,8 +128,13 @@ pub(crate) fn plan(flight: &OutgoingFlight, mtu: usize, overhead: impl Fn(u64) -
 }
 
 /// The datagrams that hold the missing pieces of a flight: one fragment a record.
-pub(crate) fn plan_missing<'a>(missing: &[Missing<'a>], mtu: usize, overhead: impl Fn(u64) -> usize) -> Plan<'a> {
-    let mut packer = Packer::new(mtu, missing.len());
+pub(crate) fn plan_missing<'a>(
+    missing: &[Missing<'a>],
+    mtu: usize,
+    limits: RecordLimits,
+    overhead: impl Fn(u64) -> usize,
+) -> Plan<'a> {
+    let mut packer = Packer::new(mtu, limits, missing.len());
     for part in missing {
         piece(&mut packer, part.epoch, part.whole, part.body, part.range.clone(), overhead(part.epoch));
     }
@@ -150,7 +162,7 @@ fn piece<'a>(
                 packer.room - overhead - HANDSHAKE_HEADER_LEN
             }
         };
-        let len = left.min(room).min(PLAINTEXT_LEN_MAX - HANDSHAKE_HEADER_LEN);
+        let len = left.min(room).min(packer.limits.of(epoch) - HANDSHAKE_HEADER_LEN);
         let header = HandshakeHeader { fragment_offset: offset as u32, fragment_length: len as u32, ..whole };
         let fragment = Fragment { header, body: &body[offset..offset + len] };
         packer.push(epoch, Content::Fragment(fragment), overhead);
@@ -164,7 +176,7 @@ fn piece<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::HandshakeType;
+    use crate::wire::{HandshakeType, PLAINTEXT_LEN_MAX};
 
     const OVERHEAD: fn(u64) -> usize = |epoch| if epoch == 0 { 13 } else { 37 };
 
@@ -195,7 +207,7 @@ mod tests {
         for mtu in [256, 300, 512, 1024, 1200, 65_507] {
             for lengths in [&[0][..], &[1, 0, 5000], &[231, 232, 230], &[40_000, 3], &[219, 0, 0, 200]] {
                 let flight = flight(lengths);
-                let plan = plan(&flight, mtu, OVERHEAD);
+                let plan = plan(&flight, mtu, RecordLimits::default(), OVERHEAD);
                 assert!(plan.datagrams().all(|datagram| datagram_len(datagram) <= mtu && !datagram.is_empty()));
                 let records = &plan.0;
                 for item in &flight.items {
@@ -220,13 +232,13 @@ mod tests {
 
     #[test]
     fn a_small_flight_shares_one_datagram() {
-        assert_eq!(plan(&flight(&[70, 100, 0]), 1200, OVERHEAD).datagrams().count(), 1);
+        assert_eq!(plan(&flight(&[70, 100, 0]), 1200, RecordLimits::default(), OVERHEAD).datagrams().count(), 1);
     }
 
     #[test]
     fn no_record_is_larger_than_the_protocol_allows() {
         let flight = flight(&[60_000]);
-        let plan = plan(&flight, 65_507, OVERHEAD);
+        let plan = plan(&flight, 65_507, RecordLimits::default(), OVERHEAD);
         assert!(plan.0.iter().all(|record| record.content.len() <= PLAINTEXT_LEN_MAX));
     }
 }

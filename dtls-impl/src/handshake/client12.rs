@@ -27,6 +27,7 @@ use crate::mutation::Mutation;
 use crate::negotiated::PeerIdentity;
 use crate::pki;
 use crate::suite::{KeyExchangeKind, Suite};
+use crate::terms;
 use crate::time::Instant;
 use crate::wire::{
     COMPRESSION_NULL, Certificate, CertificateRequest, CipherSuite, ClientHello, ClientHelloStart, ClientKeyExchange,
@@ -222,6 +223,8 @@ impl WaitServerHello {
             return Err(PeerMisbehaved::BadCompression.into());
         }
         let extended = self.check_extensions(&hello.extensions, message, cx.config)?;
+        let version = ProtocolVersion::DTLS1_2;
+        cx.link.agree_on(terms::accept(&hello.extensions, message.message_type, cx.config, version)?);
         self.transcript.add_received(message);
         self.transcript.start(&*cx.config.common.provider, suite.hash);
         let randoms = Randoms { client: self.random, server: hello.random };
@@ -285,6 +288,7 @@ pub(crate) fn extensions(
     if suites.iter().any(|suite| !suite.key_exchange.has_psk()) {
         list.push(Extension::signature_algorithms(&SCHEMES.map(code)));
     }
+    list.extend(terms::offer(config));
     Extensions(list)
 }
 

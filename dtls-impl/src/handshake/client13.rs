@@ -33,6 +33,7 @@ use crate::pki::{self, CertificateError};
 use crate::record::epochs13::{EPOCH_APPLICATION, EPOCH_EARLY, EPOCH_HANDSHAKE};
 use crate::session::ClientSession;
 use crate::suite::{Suite, Suite13};
+use crate::terms;
 use crate::time::Instant;
 use crate::wire::{
     COMPRESSION_NULL, Certificate13, CertificateRequest13, CertificateVerify, CipherSuite, ClientHello,
@@ -304,6 +305,7 @@ impl WaitServerHello {
         if matches!(config.credentials, ClientCredentials::Certificate { .. }) {
             list.push(Extension::signature_algorithms(&SCHEMES.map(code)));
         }
+        list.extend(terms::offer(config));
         let suites = suites_12(config);
         if !suites.is_empty() {
             let of_12 = client12::extensions(self.server_name.as_ref(), &suites, config).0;
@@ -427,8 +429,10 @@ impl WaitEncryptedExtensions {
             return Err(PeerMisbehaved::DuplicateExtension.into());
         }
         // Of what was offered only these may be answered here (RFC 8446 §4.2). Groups are hints for next time.
-        let known = [ExtensionType::SERVER_NAME, ExtensionType::SUPPORTED_GROUPS, ExtensionType::EARLY_DATA];
-        check_known(&extensions, &known)?;
+        let hints = [ExtensionType::SERVER_NAME, ExtensionType::SUPPORTED_GROUPS, ExtensionType::EARLY_DATA];
+        check_known(&extensions, &[&hints[..], &terms::EXTENSIONS].concat())?;
+        let version = ProtocolVersion::DTLS1_3;
+        cx.link.agree_on(terms::accept(&extensions, message.message_type, cx.config, version)?);
         let bad = |reason| Error::BadMessage(message.message_type, reason);
         match (extensions.early_data().map_err(bad)?, self.early_data) {
             (false, None) => {}

@@ -23,6 +23,7 @@ use crate::link::FlightKind;
 use crate::mutation::Mutation;
 use crate::negotiated::PeerIdentity;
 use crate::suite::{KeyExchangeKind, Suite};
+use crate::terms::{self, Terms};
 use crate::wire::{
     COMPRESSION_NULL, Certificate, CipherSuite, ClientHello, ClientKeyExchange, DOWNGRADE_TO_1_2, EcdhParams,
     Extension, ExtensionType, Extensions, Finished, HandshakeType, POINT_FORMAT_UNCOMPRESSED, ProtocolVersion,
@@ -58,6 +59,7 @@ struct Choice {
     /// Set for suites with ECDHE.
     group: Option<Group>,
     extended: bool,
+    terms: Terms,
     extensions: Extensions<'static>,
 }
 
@@ -79,6 +81,7 @@ fn handle_client_hello(message: &Message, cx: &mut Cx<'_>) -> Next {
     let share = choice.group.map(|group| provider.key_exchange(group, cx.entropy)).transpose();
     let share = share.map_err(Error::Crypto)?;
 
+    cx.link.agree_on(choice.terms);
     let mut flight = FlightBuilder::new(&mut transcript, cx.link.next_message_seq());
     let server_hello = ServerHello {
         version: ProtocolVersion::DTLS1_2,
@@ -156,7 +159,9 @@ fn choose(hello: &ClientHello<'_>, config: &ServerConfig) -> Result<Choice, Erro
     if ecdhe && extensions.contains(ExtensionType::EC_POINT_FORMATS) {
         answer.push(Extension::ec_point_formats());
     }
-    Ok(Choice { suite, group: group.filter(|_| ecdhe), extended, extensions: Extensions(answer) })
+    let (terms, agreed) = terms::answer(extensions, &config.common, ProtocolVersion::DTLS1_2)?;
+    answer.extend(agreed);
+    Ok(Choice { suite, group: group.filter(|_| ecdhe), extended, terms, extensions: Extensions(answer) })
 }
 
 /// The first suite that both have and for which everything else is there.

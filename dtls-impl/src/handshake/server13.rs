@@ -25,6 +25,7 @@ use crate::negotiated::PeerIdentity;
 use crate::record::epochs13::{EPOCH_APPLICATION, EPOCH_EARLY, EPOCH_HANDSHAKE};
 use crate::record::protection13::Opener;
 use crate::suite::Suite13;
+use crate::terms::{self, Terms};
 use crate::time::Instant;
 use crate::wire::{
     COMPRESSION_NULL, Certificate13, CertificateEntry, CertificateVerify, CipherSuite, ClientHello,
@@ -55,6 +56,9 @@ pub(crate) struct Offer {
     /// Whether the client could use a ticket of ours.
     peer_resumes: bool,
     client_random: [u8; 32],
+    terms: Terms,
+    /// What EncryptedExtensions says of these terms.
+    agreed: Vec<Extension<'static>>,
     /// Includes the ClientHello.
     transcript: Transcript,
 }
@@ -96,6 +100,7 @@ pub(crate) fn examine(
     };
     let (suite, psk) = choose(&hello, config, retried.as_ref().map(|(retry, _)| retry.suite), now)?;
 
+    let (terms, agreed) = terms::answer(extensions, &config.common, ProtocolVersion::DTLS1_3)?;
     let cookie_missing = matches!(config.cookies, Cookies::Required { .. }) && retried.is_none();
     let shared = match &psk {
         Some((_, PskMode::Ke)) => Shared::NotNeeded,
@@ -128,8 +133,10 @@ pub(crate) fn examine(
         if retried.is_some() {
             return Err(PeerMisbehaved::BadRetry.into());
         }
-        // A HelloRetryRequest ends early data, whatever it is for.
+        // A HelloRetryRequest ends early data, whatever it is for. So does an application protocol: the ticket does not
+        // say whether it was the same.
         let policy = config.early_data.as_ref().filter(|policy| !cookie_missing || policy.without_cookie);
+        let policy = policy.filter(|_| terms.alpn.is_none());
         if let (Some(psk), Some(policy), None) = (&psk, policy, group_missing)
             && let Some(max) = psk.early_data_max(suite, policy)
         {
@@ -159,7 +166,17 @@ pub(crate) fn examine(
     };
     let peer_resumes = common_mode(extensions, config)?.is_some();
     let client_random = hello.start.random;
-    Ok(Examined::Accept(Box::new(Offer { suite, share, psk, early_data, peer_resumes, client_random, transcript })))
+    Ok(Examined::Accept(Box::new(Offer {
+        suite,
+        share,
+        psk,
+        early_data,
+        peer_resumes,
+        client_random,
+        terms,
+        agreed,
+        transcript,
+    })))
 }
 
 /// What a hello has of the key exchange.
@@ -266,7 +283,8 @@ fn check_scheme(extensions: &Extensions<'_>, config: &ServerConfig) -> Result<()
 /// 4. Sends all that the client needs, and then waits for its proof.
 pub(crate) fn accept(offer: Offer, cx: &mut Cx<'_>) -> Result<WaitFinished, Error> {
     assert!(!cx.link.mutated.by(Mutation::PanicOnHello), "mutation: panic at the first hello");
-    let Offer { suite, share, psk, early_data, peer_resumes, client_random, mut transcript } = offer;
+    let Offer { suite, share, psk, early_data, peer_resumes, client_random, terms, agreed, mut transcript } = offer;
+    cx.link.agree_on(terms);
     let common = &cx.config.common;
     let keying = Keying::new(&common.provider, suite, client_random, common.key_log);
     let random = cx.entropy.array();
@@ -306,7 +324,7 @@ pub(crate) fn accept(offer: Offer, cx: &mut Cx<'_>) -> Result<WaitFinished, Erro
     flight.epoch(EPOCH_HANDSHAKE);
     let accepts_early = early_data.is_some();
     let early_data = accepts_early.then(Extension::early_data);
-    let encrypted = EncryptedExtensions { extensions: Extensions(early_data.into_iter().collect()) };
+    let encrypted = EncryptedExtensions { extensions: Extensions(early_data.into_iter().chain(agreed).collect()) };
     flight.message(HandshakeType::ENCRYPTED_EXTENSIONS, body_of(|w| encrypted.emit(w)));
     if let (ServerCredentials::Certificate(certified), None) = (&cx.config.credentials, &psk) {
         let entry = |der| CertificateEntry { certificate: der, extensions: Extensions::default() };

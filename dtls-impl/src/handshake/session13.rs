@@ -116,6 +116,7 @@ impl Session13 {
             resumed: self.resumed,
             early_data: self.early_data,
             peer: self.identity.clone(),
+            alpn: None,
         }
     }
 

@@ -86,6 +86,8 @@ pub(crate) struct Inbound {
     pub(crate) change_cipher_spec_seen: bool,
     /// An alert in epoch 0 that would end the handshake if it is the peer's: see [`crate::connection`].
     pub(crate) suspected_alert: Option<AlertDescription>,
+    /// Longest plaintext that the peer has agreed to protect: what is longer is dropped (RFC 8449 §4).
+    pub(crate) plaintext_max: Option<usize>,
     protected: Option<Protected>,
     recent: RecentNumbers,
     early: Vec<Vec<u8>>,
@@ -102,6 +104,7 @@ impl Inbound {
             next_keys: None,
             change_cipher_spec_seen: false,
             suspected_alert: None,
+            plaintext_max: None,
             protected: None,
             recent: RecentNumbers::default(),
             early: Vec::new(),
@@ -169,6 +172,10 @@ impl Inbound {
         let protected = self.protected.as_mut().ok_or(DiscardReason::WrongEpoch)?;
         if !protected.window.check(header.seq) && !accept_replay {
             return Err(DiscardReason::Replayed);
+        }
+        let body_max = self.plaintext_max.map(|max| max + protected.opener.overhead());
+        if body_max.is_some_and(|max| record.body.len() > max) {
+            return Err(DiscardReason::BeyondLimit);
         }
         let mut fragment = record.body.to_vec();
         let range = protected

@@ -17,6 +17,7 @@ use crate::flight::{FlightItem, OutgoingFlight};
 use crate::mutation::{Mutated, Mutation};
 use crate::record::protection12::{Opener, Sealer};
 use crate::record::seq::{RecordSeq, SeqCounter};
+use crate::terms::Terms;
 use crate::time::Instant;
 use crate::wire::{Alert, AlertDescription, AlertLevel, ContentType, ProtocolVersion, RECORD_HEADER_LEN, RecordHeader};
 
@@ -79,6 +80,7 @@ pub(crate) struct Link {
     pub(crate) inbound: Inbound,
     pub(crate) retransmitter: Retransmitter,
     mtu: usize,
+    pub(crate) terms: Terms,
     outbound: Outbound,
     outputs: VecDeque<Output>,
     next_message_seq: u16,
@@ -95,6 +97,7 @@ impl Link {
             inbound: Inbound::new(Reassembly::new(0, mutated.by(Mutation::IgnoreFragmentOffsets))),
             retransmitter: Retransmitter::new(common.timers, mutated),
             mtu: if mutated.by(Mutation::IgnoreMtu) { MTU_MAX } else { common.mtu },
+            terms: Terms::default(),
             outbound: Outbound { epoch: 0, numbers: [SeqCounter::new(), SeqCounter::new()], sealer: None },
             outputs: VecDeque::new(),
             next_message_seq: 0,
@@ -191,7 +194,7 @@ impl Link {
 
     fn transmit(&mut self) -> Result<(), Error> {
         let Some(flight) = self.retransmitter.flight() else { return Ok(()) };
-        let plan = packing::plan(flight, self.mtu, |epoch| self.outbound.overhead(epoch));
+        let plan = packing::plan(flight, self.mtu, self.terms.limits, |epoch| self.outbound.overhead(epoch));
         let mut plaintext = Vec::with_capacity(self.mtu.min(DATAGRAM_LEN_USUAL));
         for records in plan.datagrams() {
             let mut datagram = Vec::with_capacity(self.mtu.min(DATAGRAM_LEN_USUAL));
@@ -231,12 +234,19 @@ impl Link {
     }
 
     /// Bytes that a record of epoch 1 has beyond its application data.
-    pub(crate) fn data_overhead(&self) -> usize {
+    fn data_overhead(&self) -> usize {
         self.outbound.overhead(1)
     }
 
-    pub(crate) const fn mtu(&self) -> usize {
-        self.mtu
+    /// The hellos have settled more than keys.
+    pub(crate) fn agree_on(&mut self, terms: Terms) {
+        self.inbound.plaintext_max = terms.limits.received;
+        self.terms = terms;
+    }
+
+    /// Most application data of one record.
+    pub(crate) fn data_len_max(&self) -> usize {
+        self.mtu.saturating_sub(self.data_overhead()).min(self.terms.limits.of(1))
     }
 
     pub(crate) fn poll(&mut self) -> Output {

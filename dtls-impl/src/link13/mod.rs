@@ -22,6 +22,7 @@ use crate::mutation::{Mutated, Mutation};
 use crate::record::epochs13::{EPOCH_APPLICATION, EPOCH_EARLY, EPOCH_PLAIN, WriteEpochs, WriteError};
 use crate::record::protection13::Sealer;
 use crate::record::seq::RecordSeq;
+use crate::terms::Terms;
 use crate::time::Instant;
 use crate::wire::{Ack, Alert, AlertDescription, AlertLevel, ContentType, RecordNumber, body_of};
 
@@ -74,6 +75,7 @@ pub(crate) struct Link13 {
     /// Bytes of early data that may still be sent, or received; none if there is to be no early data.
     pub(crate) early_data_left: Option<u32>,
     mtu: usize,
+    pub(crate) terms: Terms,
     outputs: VecDeque<Output>,
     next_message_seq: u16,
 }
@@ -93,6 +95,7 @@ impl Link13 {
             prompted: 0,
             early_data_left: None,
             mtu: common.mtu,
+            terms: Terms::default(),
             outputs: VecDeque::new(),
             next_message_seq: 0,
         }
@@ -115,8 +118,20 @@ impl Link13 {
         self.next_message_seq
     }
 
-    pub(crate) const fn mtu(&self) -> usize {
-        self.mtu
+    /// The hellos have settled more than keys. The server's limit is for all that it reads after them.
+    pub(crate) fn agree_on(&mut self, terms: Terms) {
+        self.inbound.read.limit(terms.limits.received);
+        self.terms = terms;
+    }
+
+    /// Most content of one record of an epoch.
+    fn content_len_max(&self, epoch: u64) -> usize {
+        self.mtu.saturating_sub(self.write.overhead(epoch)).min(self.terms.limits.of(epoch))
+    }
+
+    /// Most application data of one record.
+    pub(crate) fn data_len_max(&self) -> usize {
+        self.content_len_max(self.write.current())
     }
 
     pub(crate) fn event(&mut self, event: Event) {
@@ -166,7 +181,7 @@ impl Link13 {
     fn transmit(&mut self, arrived: Option<RecordNumber>) -> Result<(), Error> {
         let Some(flight) = self.retransmitter.flight() else { return Ok(()) };
         let missing = flight.missing_but(arrived);
-        let plan = packing::plan_missing(&missing, self.mtu, |epoch| self.write.overhead(epoch));
+        let plan = packing::plan_missing(&missing, self.mtu, self.terms.limits, |epoch| self.write.overhead(epoch));
         self.last_transmission = self.now;
         let mut plaintext = Vec::with_capacity(self.mtu.min(DATAGRAM_LEN_USUAL));
         let mut sent = Vec::with_capacity(plan.records());
@@ -287,7 +302,7 @@ impl Link13 {
     /// but hellos in pieces.
     pub(crate) fn flush_acks(&mut self, keep: bool) {
         let epoch = self.write.current();
-        let room = self.mtu - self.write.overhead(epoch);
+        let room = self.content_len_max(epoch);
         let Some(ack) = self.acks.take(self.now, room) else { return };
         if !keep {
             self.acks.clear();

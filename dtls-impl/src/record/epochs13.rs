@@ -29,6 +29,8 @@ const REKEY_MARGIN: u64 = 1 << 20;
 pub(crate) enum ReadError {
     /// There are no keys for such an epoch.
     NoKeys,
+    /// Longer than the peer has agreed to (RFC 8449 §4); nothing was decrypted.
+    TooLong,
     /// Not authentic, or not a record at all.
     BadRecord,
     /// Received before, or too old to tell.
@@ -49,6 +51,8 @@ struct ReadEpoch {
 #[derive(Debug, Default)]
 pub(crate) struct ReadEpochs {
     epochs: Vec<ReadEpoch>,
+    /// Most that may be encrypted of a record: content, type and padding.
+    inner_max: Option<usize>,
 }
 
 impl ReadEpochs {
@@ -56,6 +60,11 @@ impl ReadEpochs {
     pub(crate) fn install(&mut self, epoch: u64, opener: Opener) {
         debug_assert!(self.newest().is_none_or(|newest| newest < epoch), "epochs come in order");
         self.epochs.push(ReadEpoch { epoch, opener, window: ReplayWindow::new(), forgeries: 0 });
+    }
+
+    /// Refuses records with more than this to decrypt, but for early data, which may be older than the agreement.
+    pub(crate) const fn limit(&mut self, inner_max: Option<usize>) {
+        self.inner_max = inner_max;
     }
 
     /// Forgets the keys of epochs before `epoch`.
@@ -78,6 +87,10 @@ impl ReadEpochs {
     pub(crate) fn open(&mut self, record: ProtectedRecord<'_>, accept_replay: bool) -> Result<PlainRecord, ReadError> {
         let fits = |read: &&mut ReadEpoch| record.epoch().fit(read.epoch);
         let read = self.epochs.iter_mut().rev().find(fits).ok_or(ReadError::NoKeys)?;
+        let body_max = self.inner_max.map(|max| max + read.opener.algorithm().tag_len());
+        if read.epoch != EPOCH_EARLY && body_max.is_some_and(|max| record.body().len() > max) {
+            return Err(ReadError::TooLong);
+        }
         let next = read.window.highest().map_or(0, |highest| highest.saturating_add(1));
         let numbered = read.opener.number(record, read.epoch, next).map_err(|_| ReadError::BadRecord)?;
         match read.opener.open(numbered) {

@@ -36,7 +36,7 @@ pub const fn forgeries_max(algorithm: AeadAlgorithm) -> u64 {
         AeadAlgorithm::Aes128Gcm | AeadAlgorithm::Aes256Gcm | AeadAlgorithm::ChaCha20Poly1305 => 1 << 36,
         // 2^23.5, rounded down.
         AeadAlgorithm::Aes128Ccm => 11_863_283,
-        // RFC 9147 §B.3. So few that the suite is not offered.
+        // RFC 9147 §B.3. So few that the suite is for those alone who ask for it.
         AeadAlgorithm::Aes128Ccm8 => 1 << 7,
     }
 }

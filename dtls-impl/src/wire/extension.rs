@@ -169,6 +169,19 @@ impl<'a> Extensions<'a> {
         }
     }
 
+    /// Reads all of an extension's data, if it is there.
+    pub(super) fn read_whole<'s, T>(
+        &'s self,
+        extension_type: ExtensionType,
+        parse: impl FnOnce(&mut Reader<'s>) -> Result<T, ParseError>,
+    ) -> Result<Option<T>, ParseError> {
+        let Some(data) = self.find(extension_type) else { return Ok(None) };
+        let mut r = Reader::new(data);
+        let value = parse(&mut r)?;
+        r.finish()?;
+        Ok(Some(value))
+    }
+
     fn vec8(&self, extension_type: ExtensionType) -> Result<Option<&[u8]>, ParseError> {
         let Some(data) = self.find(extension_type) else { return Ok(None) };
         let mut r = Reader::new(data);

@@ -116,7 +116,7 @@ impl Extension<'static> {
 impl Extensions<'_> {
     /// The versions of a client's supported_versions.
     pub fn supported_versions(&self) -> Result<Option<Vec<ProtocolVersion>>, ParseError> {
-        self.read(ExtensionType::SUPPORTED_VERSIONS, |r| {
+        self.read_whole(ExtensionType::SUPPORTED_VERSIONS, |r| {
             let versions = list16(r.vec8()?, ProtocolVersion)?;
             if versions.is_empty() { Err(ParseError::BadLength) } else { Ok(versions) }
         })
@@ -124,12 +124,12 @@ impl Extensions<'_> {
 
     /// The version of a server's supported_versions.
     pub fn selected_version(&self) -> Result<Option<ProtocolVersion>, ParseError> {
-        self.read(ExtensionType::SUPPORTED_VERSIONS, |r| r.u16().map(ProtocolVersion))
+        self.read_whole(ExtensionType::SUPPORTED_VERSIONS, |r| r.u16().map(ProtocolVersion))
     }
 
     /// The shares of a ClientHello's key_share.
     pub fn key_shares(&self) -> Result<Option<Vec<KeyShare<'_>>>, ParseError> {
-        self.read(ExtensionType::KEY_SHARE, |r| {
+        self.read_whole(ExtensionType::KEY_SHARE, |r| {
             let mut list = Reader::new(r.vec16()?);
             let mut shares = Vec::new();
             while !list.is_empty() {
@@ -141,17 +141,17 @@ impl Extensions<'_> {
 
     /// The share of a ServerHello's key_share.
     pub fn key_share(&self) -> Result<Option<KeyShare<'_>>, ParseError> {
-        self.read(ExtensionType::KEY_SHARE, KeyShare::parse)
+        self.read_whole(ExtensionType::KEY_SHARE, KeyShare::parse)
     }
 
     /// The group of a HelloRetryRequest's key_share.
     pub fn selected_group(&self) -> Result<Option<NamedGroup>, ParseError> {
-        self.read(ExtensionType::KEY_SHARE, |r| r.u16().map(NamedGroup))
+        self.read_whole(ExtensionType::KEY_SHARE, |r| r.u16().map(NamedGroup))
     }
 
     /// The cookie, which is not empty.
     pub fn cookie(&self) -> Result<Option<&[u8]>, ParseError> {
-        self.read(ExtensionType::COOKIE, |r| {
+        self.read_whole(ExtensionType::COOKIE, |r| {
             let cookie = r.vec16()?;
             if cookie.is_empty() { Err(ParseError::BadLength) } else { Ok(cookie) }
         })
@@ -159,7 +159,7 @@ impl Extensions<'_> {
 
     /// The modes of psk_key_exchange_modes.
     pub fn psk_key_exchange_modes(&self) -> Result<Option<&[u8]>, ParseError> {
-        self.read(ExtensionType::PSK_KEY_EXCHANGE_MODES, |r| {
+        self.read_whole(ExtensionType::PSK_KEY_EXCHANGE_MODES, |r| {
             let modes = r.vec8()?;
             if modes.is_empty() { Err(ParseError::BadLength) } else { Ok(modes) }
         })
@@ -167,7 +167,7 @@ impl Extensions<'_> {
 
     /// The keys of a ClientHello's pre_shared_key, each with its binder.
     pub fn offered_psks(&self) -> Result<Option<Vec<OfferedPsk<'_>>>, ParseError> {
-        self.read(ExtensionType::PRE_SHARED_KEY, |r| {
+        self.read_whole(ExtensionType::PRE_SHARED_KEY, |r| {
             let (mut identities, mut binders) = (Reader::new(r.vec16()?), Reader::new(r.vec16()?));
             let mut psks = Vec::new();
             while !identities.is_empty() {
@@ -188,7 +188,7 @@ impl Extensions<'_> {
     /// Length of the binders at the end of a ClientHello with pre_shared_key: the list and its own length, which a
     /// binder does not cover (RFC 8446 §4.2.11.2).
     pub fn binders_len(&self) -> Result<Option<usize>, ParseError> {
-        self.read(ExtensionType::PRE_SHARED_KEY, |r| {
+        self.read_whole(ExtensionType::PRE_SHARED_KEY, |r| {
             r.vec16()?;
             Ok(2 + r.vec16()?.len())
         })
@@ -196,29 +196,17 @@ impl Extensions<'_> {
 
     /// Whether early_data is there; it must be empty.
     pub fn early_data(&self) -> Result<bool, ParseError> {
-        Ok(self.read(ExtensionType::EARLY_DATA, |_| Ok(()))?.is_some())
+        Ok(self.read_whole(ExtensionType::EARLY_DATA, |_| Ok(()))?.is_some())
     }
 
     /// The size in a NewSessionTicket's early_data.
     pub fn early_data_max(&self) -> Result<Option<u32>, ParseError> {
-        self.read(ExtensionType::EARLY_DATA, |r| r.array().map(u32::from_be_bytes))
+        self.read_whole(ExtensionType::EARLY_DATA, |r| r.array().map(u32::from_be_bytes))
     }
 
     /// The index of a ServerHello's pre_shared_key.
     pub fn selected_psk(&self) -> Result<Option<u16>, ParseError> {
-        self.read(ExtensionType::PRE_SHARED_KEY, Reader::u16)
-    }
-
-    fn read<'s, T>(
-        &'s self,
-        extension_type: ExtensionType,
-        parse: impl FnOnce(&mut Reader<'s>) -> Result<T, ParseError>,
-    ) -> Result<Option<T>, ParseError> {
-        let Some(data) = self.find(extension_type) else { return Ok(None) };
-        let mut r = Reader::new(data);
-        let value = parse(&mut r)?;
-        r.finish()?;
-        Ok(Some(value))
+        self.read_whole(ExtensionType::PRE_SHARED_KEY, Reader::u16)
     }
 }
 

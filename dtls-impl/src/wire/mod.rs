@@ -11,6 +11,7 @@ mod code_points;
 mod codec;
 mod extension;
 mod extension13;
+mod extension_terms;
 mod handshake;
 mod handshake13;
 mod hello;

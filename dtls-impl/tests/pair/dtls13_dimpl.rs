@@ -292,6 +292,13 @@ fn native_server_and_dimpl_client_with_and_without_cookie() {
 fn native_server_asks_dimpl_client_for_another_group() {
     with_their_client(nothing(), |config| config.common.groups = vec![Group::Secp256r1]).check("P-256");
     with_their_client(nothing(), |config| config.common.groups = vec![Group::X25519]).check("X25519");
+    with_their_client(nothing(), |config| config.common.groups = vec![Group::Secp384r1]).check("P-384");
+}
+
+#[test]
+fn native_client_and_dimpl_server_over_p384() {
+    let groups = |config: &mut ClientConfig| config.common.groups = vec![Group::Secp384r1];
+    with_their_server(true, nothing(), groups).check("P-384");
 }
 
 #[test]

@@ -87,6 +87,24 @@ fn early_data_arrives_half_a_round_trip_after_the_start() {
 }
 
 #[test]
+fn an_application_protocol_and_early_data_do_not_go_together() {
+    let ends = with_early_data(v13(certificates(Key::P256, 0)));
+    let without = session(&ends);
+    let mut named = ends;
+    for common in [&mut named.0.common, &mut named.1.common] {
+        common.alpn = vec![b"coap".to_vec()];
+    }
+    let mut pair = resume(&named, without, &[b"one"], clean());
+    assert_eq!((early_data(&pair).len(), accepted(&pair)), (0, Some(false)), "{}", pair.story());
+    assert_eq!(pair.client.negotiated().unwrap().alpn.as_deref(), Some(&b"coap"[..]));
+    pair.exchange_data();
+
+    let (config, now) = (Arc::new(named.0.clone()), Instant::ZERO);
+    let mut client = Connection::resume(config, Some(NAME), session(&named), Seed([3; 32]), now).unwrap();
+    assert_eq!(client.send_early(now, b"one"), Err(Error::Misuse(Misuse::NoEarlyData)), "tickets allow none");
+}
+
+#[test]
 fn where_cookies_are_required_there_is_no_early_data() {
     let mut ends = with_early_data(v13(certificates(Key::P256, 0)));
     ends.1.cookies = cookies();

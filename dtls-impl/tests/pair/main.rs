@@ -2,6 +2,7 @@
 
 #[cfg(feature = "aws-lc-rs")]
 mod aws_lc_rs;
+mod bad_shares;
 mod client_auth;
 mod common;
 mod dtls13;
@@ -15,3 +16,4 @@ mod junk;
 mod loss;
 #[cfg(feature = "mutation")]
 mod mutations;
+mod terms;

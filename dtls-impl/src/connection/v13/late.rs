@@ -98,7 +98,10 @@ impl Connection13 {
             return Ok(());
         }
         let issued = config.common.date_millis(self.link.now);
-        let messages = tickets(session, config, issued, &mut self.entropy)?;
+        // Early data would have to be for the same application protocol (RFC 8446 §4.2.10), which tickets do not hold.
+        let early_data = config.early_data.as_ref().filter(|_| self.link.terms.alpn.is_none());
+        let early_data_max = early_data.map_or(0, |early| early.max_size);
+        let messages = tickets(session, config, early_data_max, issued, &mut self.entropy)?;
         if messages.is_empty() {
             return Ok(());
         }
@@ -189,11 +192,11 @@ impl Connection13 {
 fn tickets(
     session: &Session13,
     config: &ServerConfig,
+    early_data_max: u32,
     issued: u64,
     entropy: &mut crate::entropy::Entropy,
 ) -> Result<Vec<(HandshakeType, Vec<u8>)>, Error> {
     let Some(tickets) = &config.tickets else { return Ok(Vec::new()) };
-    let early_data_max = config.early_data.as_ref().map_or(0, |early| early.max_size);
     let ticket = |nonce| session.new_ticket(nonce, tickets, early_data_max, issued, entropy);
     let bodies: Result<Vec<_>, _> = (0..tickets.count).map(ticket).collect();
     let bodies = bodies.map_err(Error::Crypto)?.into_iter().flatten();
