@@ -1,6 +1,7 @@
 //! What an endpoint is told to be. Plain values with defaults; checked when a connection is made.
 
 mod early_data;
+mod sessions;
 mod sizes;
 mod tickets;
 
@@ -21,6 +22,7 @@ use crate::time::Instant;
 use crate::wire::CipherSuite;
 
 pub use self::early_data::{EarlyData, ReplayGuard};
+pub use self::sessions::SessionCache;
 pub use self::sizes::{MaxFragmentLength, RECORD_SIZE_LIMIT_MAX, RECORD_SIZE_LIMIT_MIN};
 pub use self::tickets::{PskMode, TICKET_KEY_LEN, TICKET_LIFETIME_MAX, TicketKeys, Tickets};
 
@@ -366,8 +368,10 @@ pub struct ServerConfig {
     pub credentials: ServerCredentials,
     /// The cookie exchange.
     pub cookies: Cookies,
-    /// Tickets for resumption. Default: none.
+    /// Tickets for resumption, to clients of DTLS 1.2 that ask and to all of 1.3. Default: none.
     pub tickets: Option<Tickets>,
+    /// Memory of DTLS 1.2 sessions that clients may resume by id: of those without a ticket. Default: none.
+    pub sessions: Option<Arc<SessionCache>>,
     /// Early data of DTLS 1.3. Needs tickets. Default: refused.
     pub early_data: Option<EarlyData>,
 }
@@ -376,7 +380,7 @@ impl ServerConfig {
     /// Defaults for these credentials.
     pub fn new(provider: Arc<dyn CryptoProvider>, credentials: ServerCredentials, cookies: Cookies) -> Self {
         let common = Common::new(provider, |key_exchange| credentials.usable(key_exchange));
-        Self { common, credentials, cookies, tickets: None, early_data: None }
+        Self { common, credentials, cookies, tickets: None, sessions: None, early_data: None }
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {

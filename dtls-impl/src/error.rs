@@ -70,6 +70,8 @@ pub enum PeerMisbehaved {
     BadBinder,
     /// A server chose a pre-shared key that was not offered, or none where one was necessary.
     BadPskChoice,
+    /// A server resumes a session with another suite than it had (RFC 5246 §7.4.1.3).
+    BadResumption,
     /// A server that can speak 1.3 negotiated 1.2 with a client that can, too (RFC 8446 §4.1.3).
     Downgrade,
     /// More follows a message after which keys change (RFC 8446 §5.1).
@@ -173,6 +175,7 @@ impl Error {
                 | PeerMisbehaved::BadCookie
                 | PeerMisbehaved::BadRetry
                 | PeerMisbehaved::BadPskChoice
+                | PeerMisbehaved::BadResumption
                 | PeerMisbehaved::Downgrade
                 | PeerMisbehaved::SuiteNotOffered
                 | PeerMisbehaved::GroupNotOffered

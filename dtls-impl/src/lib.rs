@@ -19,17 +19,21 @@
 //! Beside these, with the feature `tokio`: streams and listeners over real sockets.
 //!
 //! Supported: cipher suites with AEAD, authenticated by ECDSA, Ed25519 or RSA certificates (RSA for clients only) or by
-//! PSK; X25519 and P-256, on request P-384 and, in 1.3, X25519MLKEM768; extended_master_secret; the cookie
-//! exchange without state; ALPN, record_size_limit and max_fragment_length; exporters. Of DTLS 1.3, which is off unless
-//! [`config::Versions`] says otherwise: HelloRetryRequest without state, ACKs, KeyUpdate in both directions,
-//! PSKs that are external, imported (RFC 9258) or of a ticket, with ephemeral keys or alone; early data, off by default
-//! and taken once; and negotiation down to 1.2 with its protection.
+//! PSK; X25519 and P-256, on request P-384 and, in 1.3, X25519MLKEM768; extended_master_secret; the cookie exchange without
+//! state; ALPN, record_size_limit and max_fragment_length; exporters.
 //!
-//! Not supported: renegotiation, on purpose; session resumption in DTLS 1.2, client certificates (a request is answered
-//! with none), CBC suites, compression, heartbeats; of DTLS 1.3 connection IDs, and early data together with ALPN.
-//! TLS_AES_128_CCM_8_SHA256 is there for those who ask for it (RFC 9147 §4.5.3). Flights go out at once, however many records they
-//! have (RFC 9147 §5.8.3 would have pauses after ten). One connection is one association: a ClientHello on an established
-//! association does not start another (RFC 6347 §4.2.8 is for whoever owns the socket and makes connections).
+//! In DTLS 1.2 resumption by session id and by ticket (RFC 5077), of sessions with an extended master secret.
+//!
+//! Of DTLS 1.3, which is off unless [`config::Versions`] says otherwise: HelloRetryRequest without state, ACKs, KeyUpdate
+//! in both directions, PSKs that are external, imported (RFC 9258) or of a ticket, with ephemeral keys or alone; early
+//! data, off by default and taken once; and negotiation down to 1.2 with its protection.
+//! TLS_AES_128_CCM_8_SHA256 is there for those who ask for it (RFC 9147 §4.5.3).
+//!
+//! Not supported: renegotiation, on purpose; client certificates (a request is answered with none), CBC suites,
+//! compression, heartbeats; of DTLS 1.3 connection IDs, and early data together with ALPN. Flights go out at once, however
+//! many records they have (RFC 9147 §5.8.3 would have pauses after ten). One connection is one association: a ClientHello
+//! on an established association does not start another (RFC 6347 §4.2.8 is for whoever owns the socket and makes
+//! connections).
 //!
 //! ```
 //! use std::collections::BTreeMap;

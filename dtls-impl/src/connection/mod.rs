@@ -89,8 +89,7 @@ impl Connection {
             return Err(Misuse::BadServerName.into());
         }
         let engine = match config.common.versions {
-            Versions::Dtls12 if session.is_some() => return Err(Misuse::SessionNotUsable.into()),
-            Versions::Dtls12 => Engine::V12(Box::new(Connection12::client(config, server_name, seed, now)?)),
+            Versions::Dtls12 => Engine::V12(Box::new(Connection12::client(config, server_name, session, seed, now)?)),
             Versions::Dtls13 | Versions::Both => {
                 Engine::V13(Box::new(Connection13::client(config, server_name, session, seed, now)?))
             }

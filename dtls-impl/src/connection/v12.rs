@@ -23,6 +23,7 @@ use crate::link::Link;
 use crate::link::inbound::FragmentFate;
 use crate::mutation::Mutation;
 use crate::negotiated::Negotiated;
+use crate::session::ClientSession;
 use crate::time::Instant;
 use crate::wire::{
     Alert, AlertDescription, AlertLevel, ChangeCipherSpec, ClientHello, ClientHelloStart, ContentType, Fragment,
@@ -68,18 +69,17 @@ impl Connection12 {
     pub(crate) fn client(
         config: Arc<ClientConfig>,
         server_name: Option<ServerName<'static>>,
+        session: Option<ClientSession>,
         seed: &Seed,
         now: Instant,
     ) -> Result<Self, Error> {
         let mut link = Link::new(&config.common, now);
         let mut entropy = Entropy::new(seed);
         let mut cx = Context { config: &*config, link: &mut link, entropy: &mut entropy };
-        let state = State::Client(client12::start(server_name, &mut cx)?);
+        let state = State::Client(client12::start(server_name, session, &mut cx)?);
         Ok(Self { role: Role::Client(config), state, link, entropy, held_data: Vec::new() })
     }
 
-    /// A server for the peer at `peer_address`, any bytes that name it: cookies are bound to them. Until the client has
-    /// shown a valid cookie nothing of it is remembered.
     /// A client whose ClientHello was sent as one of DTLS 1.3, in records before `record_seq`, with what waits to be
     /// polled.
     pub(crate) fn resume_client(
@@ -98,7 +98,8 @@ impl Connection12 {
         Self { role: Role::Client(config), state, link, entropy, held_data: Vec::new() }
     }
 
-    /// A server without state.
+    /// A server for the peer at `peer_address`, any bytes that name it: cookies are bound to them. Until the client has
+    /// shown a valid cookie nothing of it is remembered.
     pub(crate) fn server(config: Arc<ServerConfig>, peer_address: &[u8], seed: &Seed, now: Instant) -> Self {
         let link = Link::new(&config.common, now);
         let role = Role::Server { config, peer_address: peer_address.to_vec() };
@@ -179,7 +180,7 @@ impl Connection12 {
         Some(Negotiated {
             version: ProtocolVersion::DTLS1_2,
             suite: session.suite().code,
-            resumed: false,
+            resumed: session.resumed,
             early_data: false,
             peer: session.identity.clone(),
             alpn: self.link.terms.alpn.clone(),
@@ -410,13 +411,15 @@ impl Connection12 {
         }
     }
 
-    fn on_established(&mut self, session: Box<Session>) {
-        if matches!(self.role, Role::Client(_)) {
-            self.link.retransmitter.on_answer();
-        }
+    fn on_established(&mut self, mut session: Box<Session>) {
+        self.link.retransmitter.on_handshake_done();
+        let kept = session.kept.take();
         let (suite, extended_master_secret) = (session.suite().code, session.extended_master_secret());
         self.state = State::Established(session);
         self.link.event(Event::Established { suite, extended_master_secret });
+        if let Some(kept) = kept {
+            self.link.event(Event::Session(*kept));
+        }
         for data in core::mem::take(&mut self.held_data) {
             self.link.event(Event::Data(data));
         }
@@ -478,8 +481,18 @@ impl Connection12 {
             self.link.event(Event::PeerClosed);
             self.end();
         } else if ends_association(alert) {
+            self.forget_session();
             self.link.event(Event::Failed(Error::AlertReceived(alert.description)));
             self.end();
+        }
+    }
+
+    /// What a fatal alert has ended is not to be resumed (RFC 5246 §7.2.2).
+    fn forget_session(&self) {
+        if let (State::Established(session), Role::Server { config, .. }) = (&self.state, &self.role)
+            && let Some(sessions) = &config.sessions
+        {
+            sessions.remove(&session.id);
         }
     }
 
@@ -491,6 +504,7 @@ impl Connection12 {
 
     fn fail(&mut self, error: Error) {
         if let Some(description) = error.alert() {
+            self.forget_session();
             self.link.send_alert(AlertLevel::FATAL, description);
         }
         self.link.event(Event::Failed(error));

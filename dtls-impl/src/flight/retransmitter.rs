@@ -76,6 +76,13 @@ impl<F> Retransmitter<F> {
         self.in_flight = Some(InFlight { flight, fate: Fate::Last { kept_until: now + LAST_FLIGHT_KEPT } });
     }
 
+    /// The handshake is complete: the own flight is answered, unless it is the last, which has no answer.
+    pub(crate) fn on_handshake_done(&mut self) {
+        if !matches!(self.in_flight, Some(InFlight { fate: Fate::Last { .. }, .. })) {
+            self.on_answer();
+        }
+    }
+
     /// Forgets the flight.
     pub(crate) fn stop(&mut self) {
         self.in_flight = None;

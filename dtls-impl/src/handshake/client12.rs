@@ -7,10 +7,17 @@
 //!    ServerKeyExchange, absent in plain PSK without a hint                  -> `WaitHelloDone`
 //!    CertificateRequest, ServerHelloDone
 //! 5. (empty Certificate,) ClientKeyExchange, ChangeCipherSpec, Finished     -> `WaitFinished`
-//! 6. ChangeCipherSpec, Finished                                             -> established
+//! 6. (NewSessionTicket,)                                                       `WaitTicket` if it was announced
+//!    ChangeCipherSpec, Finished                                             -> established
+//!
+//! The abbreviated handshake is in [`resumption`].
+
+mod resumption;
 
 use rustls_pki_types::{CertificateDer, ServerName};
 
+pub(crate) use self::resumption::Offer;
+use self::resumption::{Keeping, WaitTicket};
 use super::builder::FlightBuilder;
 use super::session::{Randoms, Session};
 use super::transcript::Transcript;
@@ -26,6 +33,7 @@ use crate::link::FlightKind;
 use crate::mutation::Mutation;
 use crate::negotiated::PeerIdentity;
 use crate::pki;
+use crate::session::ClientSession;
 use crate::suite::{KeyExchangeKind, Suite};
 use crate::terms;
 use crate::time::Instant;
@@ -59,6 +67,7 @@ pub(crate) enum State {
     WaitCertificate(WaitCertificate),
     WaitKeyExchange(WaitKeyExchange),
     WaitHelloDone(WaitHelloDone),
+    WaitTicket(WaitTicket),
     WaitFinished(WaitFinished),
 }
 
@@ -74,7 +83,8 @@ impl State {
             Self::WaitCertificate(state) => state.handle(message, cx),
             Self::WaitKeyExchange(state) => state.handle(message, cx),
             Self::WaitHelloDone(state) => state.handle(message, cx),
-            Self::WaitFinished(state) => state.handle(message),
+            Self::WaitTicket(state) => state.handle(message, cx),
+            Self::WaitFinished(state) => state.handle(message, cx),
         }
     }
 
@@ -91,12 +101,18 @@ impl State {
 }
 
 /// 1. Sends the first ClientHello.
-pub(crate) fn start(server_name: Option<ServerName<'static>>, cx: &mut Cx<'_>) -> Result<State, Error> {
+pub(crate) fn start(
+    server_name: Option<ServerName<'static>>,
+    session: Option<ClientSession>,
+    cx: &mut Cx<'_>,
+) -> Result<State, Error> {
     let suites = cx.config.common.suites(|key_exchange| cx.config.credentials.usable(key_exchange));
     let random = cx.entropy.array();
+    let offer = Offer::new(cx.config, server_name.as_ref(), session, cx.entropy, cx.link.now)?;
     let mut state = WaitServerHello {
         server_name,
         suites,
+        offer,
         random,
         cookie: Vec::new(),
         verify_requests: 0,
@@ -112,6 +128,7 @@ pub(crate) fn start(server_name: Option<ServerName<'static>>, cx: &mut Cx<'_>) -
 pub(crate) struct WaitServerHello {
     server_name: Option<ServerName<'static>>,
     suites: Vec<Suite>,
+    offer: Offer,
     random: [u8; 32],
     cookie: Vec<u8>,
     verify_requests: u8,
@@ -131,6 +148,7 @@ pub(crate) struct Beyond {
 #[derive(Debug)]
 pub(crate) struct SentHello {
     pub(crate) server_name: Option<ServerName<'static>>,
+    pub(crate) offer: Offer,
     pub(crate) random: [u8; 32],
     pub(crate) body: Vec<u8>,
     pub(crate) beyond: Beyond,
@@ -138,7 +156,7 @@ pub(crate) struct SentHello {
 
 /// Goes on after a ClientHello that was sent as one of DTLS 1.3.
 pub(crate) fn resume(sent: SentHello, cx: &mut Cx<'_>) -> State {
-    let SentHello { server_name, random, body, beyond } = sent;
+    let SentHello { server_name, offer, random, body, beyond } = sent;
     let suites = cx.config.common.suites(|key_exchange| cx.config.credentials.usable(key_exchange));
     let mut transcript = Transcript::new();
     transcript.add(HandshakeType::CLIENT_HELLO, 0, &body);
@@ -149,6 +167,7 @@ pub(crate) fn resume(sent: SentHello, cx: &mut Cx<'_>) -> State {
     State::WaitServerHello(WaitServerHello {
         server_name,
         suites,
+        offer,
         random,
         cookie,
         verify_requests: 0,
@@ -191,7 +210,7 @@ impl WaitServerHello {
             start: ClientHelloStart {
                 version: ProtocolVersion::DTLS1_2,
                 random: self.random,
-                session_id: &[],
+                session_id: &self.offer.session_id,
                 cookie: &self.cookie,
                 cipher_suites,
                 compression_methods: &[COMPRESSION_NULL],
@@ -205,7 +224,7 @@ impl WaitServerHello {
     }
 
     fn extensions(&self, config: &ClientConfig) -> Extensions<'static> {
-        extensions(self.server_name.as_ref(), &self.suites, config)
+        extensions(self.server_name.as_ref(), &self.suites, self.offer.ticket.as_deref(), config)
     }
 
     fn handle_server_hello(mut self, message: &Message, cx: &mut Cx<'_>) -> Next {
@@ -228,7 +247,11 @@ impl WaitServerHello {
         self.transcript.add_received(message);
         self.transcript.start(&*cx.config.common.provider, suite.hash);
         let randoms = Randoms { client: self.random, server: hello.random };
-        let negotiated = Negotiated { suite, randoms, extended, transcript: self.transcript };
+        let keeping = Keeping::new(self.server_name.clone(), &hello);
+        let negotiated = Negotiated { suite, randoms, extended, transcript: self.transcript, keeping };
+        if let Some(earlier) = self.offer.resumed(&hello) {
+            return resumption::resume(earlier, negotiated, cx);
+        }
         Ok(Step::Next(match self.server_name {
             Some(server_name) if !suite.key_exchange.has_psk() => {
                 State::WaitCertificate(WaitCertificate { server_name, negotiated })
@@ -272,6 +295,7 @@ impl WaitServerHello {
 pub(crate) fn extensions(
     server_name: Option<&ServerName<'static>>,
     suites: &[Suite],
+    ticket: Option<&[u8]>,
     config: &ClientConfig,
 ) -> Extensions<'static> {
     let mut list = Vec::new();
@@ -289,6 +313,7 @@ pub(crate) fn extensions(
         list.push(Extension::signature_algorithms(&SCHEMES.map(code)));
     }
     list.extend(terms::offer(config));
+    list.extend(ticket.map(Extension::session_ticket));
     Extensions(list)
 }
 
@@ -299,6 +324,7 @@ struct Negotiated {
     randoms: Randoms,
     extended: bool,
     transcript: Transcript,
+    keeping: Keeping,
 }
 
 /// The server will show who it is.
@@ -444,7 +470,7 @@ impl WaitHelloDone {
 
     /// 5. Agrees on keys and proves it.
     fn send_finished(self, cx: &mut Cx<'_>) -> Next {
-        let Negotiated { suite, randoms, extended, mut transcript } = self.negotiated;
+        let Negotiated { suite, randoms, extended, mut transcript, keeping } = self.negotiated;
         let mut public_key = None;
         let mut ecdhe = None;
         if let Some(share) = self.share {
@@ -467,16 +493,23 @@ impl WaitHelloDone {
         if cx.config.common.key_log {
             cx.link.event(Event::KeyLog(session.key_log_line()));
         }
-        cx.link.install_keys(session.keys(Side::Client).map_err(Error::Crypto)?);
+        let (sealer, opener) = session.keys(Side::Client).map_err(Error::Crypto)?;
+        cx.link.install_sealer(sealer);
         flight.change_cipher_spec();
-        let mut verify_data = session.verify_data(Side::Client, &flight.transcript().hash());
-        if cx.link.mutated.by(Mutation::CorruptFinished) {
-            verify_data[0] ^= 1;
-        }
-        flight.message(HandshakeType::FINISHED, body_of(|w| Finished { verify_data }.emit(w)));
-        cx.link.send_flight(flight.finish(), FlightKind::Awaited)?;
-        Ok(Step::Next(State::WaitFinished(WaitFinished { session: Box::new(session), transcript })))
+        finish(flight, &session, FlightKind::Awaited, cx)?;
+        let state = WaitFinished { session: Box::new(session), transcript, keeping };
+        Ok(Step::Next(resumption::expect_ticket_or_finished(opener, state, cx)))
     }
+}
+
+/// Adds Finished and sends the flight.
+fn finish(mut flight: FlightBuilder<'_>, session: &Session, kind: FlightKind, cx: &mut Cx<'_>) -> Result<(), Error> {
+    let mut verify_data = session.verify_data(Side::Client, &flight.transcript().hash());
+    if cx.link.mutated.by(Mutation::CorruptFinished) {
+        verify_data[0] ^= 1;
+    }
+    flight.message(HandshakeType::FINISHED, body_of(|w| Finished { verify_data }.emit(w)));
+    cx.link.send_flight(flight.finish(), kind)
 }
 
 /// The identity to send and the premaster secret of the suite's key exchange.
@@ -501,13 +534,21 @@ fn premaster(
 pub(crate) struct WaitFinished {
     session: Box<Session>,
     transcript: Transcript,
+    keeping: Keeping,
 }
 
 impl WaitFinished {
-    fn handle(self, message: &Message) -> Next {
+    fn handle(mut self, message: &Message, cx: &mut Cx<'_>) -> Next {
         expect(message, HandshakeType::FINISHED)?;
         let finished = read(message, Finished::parse)?;
         self.session.check_finished(Side::Server, &self.transcript.hash(), &finished.verify_data)?;
-        Ok(Step::Established(self.session))
+        if self.session.resumed {
+            // 3. of the abbreviated handshake, in which the client has the last word.
+            self.transcript.add_received(message);
+            let mut flight = FlightBuilder::new(&mut self.transcript, cx.link.next_message_seq());
+            flight.change_cipher_spec();
+            finish(flight, &self.session, FlightKind::Last, cx)?;
+        }
+        Ok(Step::Established(self.keep(cx)))
     }
 }

@@ -13,7 +13,7 @@
 use rustls_pki_types::{CertificateDer, ServerName};
 
 use super::builder::FlightBuilder;
-use super::client12::{self, Beyond, SentHello};
+use super::client12::{self, Beyond, Offer, SentHello};
 use super::psk13::{self, OwnPsk, own_psks};
 use super::session13::{Keying, Session13};
 use super::transcript::Transcript;
@@ -31,7 +31,7 @@ use crate::mutation::Mutation;
 use crate::negotiated::PeerIdentity;
 use crate::pki::{self, CertificateError};
 use crate::record::epochs13::{EPOCH_APPLICATION, EPOCH_EARLY, EPOCH_HANDSHAKE};
-use crate::session::ClientSession;
+use crate::session::{ClientSession, Kind};
 use crate::suite::{Suite, Suite13};
 use crate::terms;
 use crate::time::Instant;
@@ -89,7 +89,8 @@ impl State {
                 let beyond =
                     Beyond { cipher_suites: state.cipher_suites(config), extensions: state.extensions(config) };
                 let (server_name, body) = (state.server_name.clone(), state.sent.clone());
-                Some(SentHello { server_name, random: state.random, body, beyond })
+                let offer = state.offer_12.clone();
+                Some(SentHello { server_name, offer, random: state.random, body, beyond })
             }
             _ => None,
         }
@@ -103,13 +104,22 @@ pub(crate) fn start(
     cx: &mut Cx<'_>,
 ) -> Result<State, Error> {
     let by_psk = matches!(cx.config.credentials, ClientCredentials::Psk(_));
+    // A session of 1.2 is offered beside the handshake of 1.3 (RFC 9147 §5.3).
+    let is_of_12 = |session: &ClientSession| matches!(session.kind, Kind::V12(_));
+    let (session_12, session) = if cx.config.common.versions.has_12() && session.as_ref().is_some_and(is_of_12) {
+        (session, None)
+    } else {
+        (None, session)
+    };
     let suites = cx.config.common.suites13(by_psk);
     let psks = own_psks(cx.config, server_name.as_ref(), session, &suites, cx.link.now)?;
     let group = *cx.config.common.groups.first().ok_or(Misuse::NoGroups)?;
     let random = cx.entropy.array();
     let share = cx.config.common.provider.key_exchange(group, cx.entropy).map_err(Error::Crypto)?;
+    let offer_12 = Offer::new(cx.config, server_name.as_ref(), session_12, cx.entropy, cx.link.now)?;
     let mut state = WaitServerHello {
         server_name,
+        offer_12,
         suites,
         early_data: false,
         psks,
@@ -139,6 +149,8 @@ fn suites_12(config: &ClientConfig) -> Vec<Suite> {
 #[derive(Debug)]
 pub(crate) struct WaitServerHello {
     server_name: Option<ServerName<'static>>,
+    /// What a server of DTLS 1.2 may resume.
+    offer_12: Offer,
     suites: Vec<Suite13>,
     psks: Vec<OwnPsk>,
     /// Whether the hello says that early data follows.
@@ -236,7 +248,7 @@ impl WaitServerHello {
             start: ClientHelloStart {
                 version: ProtocolVersion::DTLS1_2,
                 random: self.random,
-                session_id: &[],
+                session_id: &self.offer_12.session_id,
                 cookie: &[],
                 cipher_suites: self.cipher_suites(cx.config),
                 compression_methods: &[COMPRESSION_NULL],
@@ -308,7 +320,8 @@ impl WaitServerHello {
         list.extend(terms::offer(config));
         let suites = suites_12(config);
         if !suites.is_empty() {
-            let of_12 = client12::extensions(self.server_name.as_ref(), &suites, config).0;
+            let of_12 =
+                client12::extensions(self.server_name.as_ref(), &suites, self.offer_12.ticket.as_deref(), config).0;
             let new = |of_12: &Extension<'_>| list.iter().all(|of_13| of_13.extension_type != of_12.extension_type);
             let new: Vec<_> = of_12.into_iter().filter(new).collect();
             list.extend(new);

@@ -56,6 +56,12 @@ mod tests {
         assert!(!check(&*provider, &Secret::new(vec![2; 32]), b"here", &with_cookie));
         assert!(!check(&*provider, &secret, b"here", &hello));
         assert!(!check(&*provider, &secret, b"here", &ClientHelloStart { random: [8; 32], ..with_cookie.clone() }));
+        assert!(!check(
+            &*provider,
+            &secret,
+            b"here",
+            &ClientHelloStart { session_id: &[1; 32], ..with_cookie.clone() }
+        ));
         let more = vec![CipherSuite::TLS_PSK_WITH_AES_128_CCM_8, CipherSuite::TLS_PSK_WITH_AES_128_CCM];
         assert!(!check(&*provider, &secret, b"here", &ClientHelloStart { cipher_suites: more, ..with_cookie }));
     }

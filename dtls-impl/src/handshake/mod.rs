@@ -13,6 +13,7 @@ pub(crate) mod server12;
 pub(crate) mod server13;
 pub(crate) mod session;
 pub(crate) mod session13;
+pub(crate) mod stored12;
 pub(crate) mod ticket;
 pub(crate) mod transcript;
 

@@ -58,7 +58,7 @@ pub(crate) fn own_psks(
 ) -> Result<Vec<OwnPsk>, Error> {
     let mut psks = Vec::new();
     if let Some(session) = session {
-        let Kind::V13(ticket) = session.kind;
+        let Kind::V13(ticket) = session.kind else { return Err(Misuse::SessionNotUsable.into()) };
         let fits = session.server_name.as_ref() == server_name
             && suites.iter().any(|suite| suite.hash == ticket.suite.hash)
             && ticket.is_fresh(config.common.date_millis(now));

@@ -4,10 +4,15 @@
 //! 4. ServerHello, (Certificate,) (ServerKeyExchange,) ServerHelloDone       -> `WaitKeyExchange`
 //! 5. ClientKeyExchange                                                      -> `WaitFinished`
 //!    ChangeCipherSpec, Finished
-//! 6. ChangeCipherSpec, Finished                                             -> established
+//! 6. (NewSessionTicket,) ChangeCipherSpec, Finished                         -> established
+//!
+//! The abbreviated handshake is in [`resumption`].
+
+mod resumption;
 
 use std::sync::Arc;
 
+use self::resumption::Keeping;
 use super::builder::FlightBuilder;
 use super::session::{Randoms, Session};
 use super::transcript::Transcript;
@@ -58,9 +63,39 @@ struct Choice {
     suite: Suite,
     /// Set for suites with ECDHE.
     group: Option<Group>,
-    extended: bool,
     terms: Terms,
-    extensions: Extensions<'static>,
+    extensions: Vec<Extension<'static>>,
+}
+
+/// What does not depend on whether the handshake is a full one.
+struct Basics {
+    extended: bool,
+    /// Whether the client knows renegotiation_info.
+    renegotiation_info: bool,
+    server_name: Option<Vec<u8>>,
+}
+
+impl Basics {
+    /// The first extensions of a ServerHello.
+    fn answer(&self) -> Vec<Extension<'static>> {
+        let mut answer = Vec::new();
+        if self.renegotiation_info {
+            answer.push(Extension::renegotiation_info());
+        }
+        if self.extended {
+            answer.push(Extension::extended_master_secret());
+        }
+        answer
+    }
+}
+
+fn server_random(cx: &mut Cx<'_>) -> [u8; RANDOM_LEN] {
+    let mut random: [u8; RANDOM_LEN] = cx.entropy.array();
+    if cx.config.common.versions.has_13() {
+        // Tells a client that offered 1.3 that somebody took the offer away (RFC 8446 §4.1.3).
+        random[RANDOM_LEN - DOWNGRADE_TO_1_2.len()..].copy_from_slice(&DOWNGRADE_TO_1_2);
+    }
+    random
 }
 
 /// 4. Chooses, and sends all that the client needs to agree on keys.
@@ -68,11 +103,15 @@ fn handle_client_hello(message: &Message, cx: &mut Cx<'_>) -> Next {
     assert!(!cx.link.mutated.by(Mutation::PanicOnHello), "mutation: panic at the first hello");
     expect(message, HandshakeType::CLIENT_HELLO)?;
     let hello = read(message, ClientHello::parse)?;
-    let choice = choose(&hello, cx.config)?;
-    let mut randoms = Randoms { client: hello.start.random, server: cx.entropy.array() };
-    if cx.config.common.versions.has_13() {
-        // Tells a client that offered 1.3 that somebody took the offer away (RFC 8446 §4.1.3).
-        randoms.server[RANDOM_LEN - DOWNGRADE_TO_1_2.len()..].copy_from_slice(&DOWNGRADE_TO_1_2);
+    let basics = check(&hello, cx.config)?;
+    if let Some(found) = resumption::find(&hello, &basics, cx.config, cx.link.now)? {
+        return resumption::answer(message, &hello, &basics, found, cx);
+    }
+    let mut choice = choose(&hello, &basics, cx.config)?;
+    let randoms = Randoms { client: hello.start.random, server: server_random(cx) };
+    let keeping = Keeping::new(&hello, &basics, cx.config, cx.entropy);
+    if keeping.ticket {
+        choice.extensions.push(Extension::session_ticket(&[]));
     }
     let provider = &*cx.config.common.provider;
     let mut transcript = Transcript::new();
@@ -86,10 +125,10 @@ fn handle_client_hello(message: &Message, cx: &mut Cx<'_>) -> Next {
     let server_hello = ServerHello {
         version: ProtocolVersion::DTLS1_2,
         random: randoms.server,
-        session_id: &[],
+        session_id: &keeping.id,
         cipher_suite: choice.suite.code,
         compression_method: COMPRESSION_NULL,
-        extensions: choice.extensions,
+        extensions: Extensions(choice.extensions),
     };
     flight.message(HandshakeType::SERVER_HELLO, body_of(|w| server_hello.emit(w)));
     if let ServerCredentials::Certificate(certified) = &cx.config.credentials {
@@ -101,18 +140,19 @@ fn handle_client_hello(message: &Message, cx: &mut Cx<'_>) -> Next {
     }
     flight.message(HandshakeType::SERVER_HELLO_DONE, Vec::new());
     cx.link.send_flight(flight.finish(), FlightKind::Awaited)?;
-    let Choice { suite, extended, .. } = choice;
+    let (suite, extended) = (choice.suite, basics.extended);
     Ok(Step::Next(State::WaitKeyExchange(WaitKeyExchange {
         suite,
         extended,
         randoms,
         share: Share(share),
         transcript,
+        keeping,
     })))
 }
 
-/// Chooses by the server's order of preference.
-fn choose(hello: &ClientHello<'_>, config: &ServerConfig) -> Result<Choice, Error> {
+/// Checks what every hello must have.
+fn check(hello: &ClientHello<'_>, config: &ServerConfig) -> Result<Basics, Error> {
     let (start, extensions) = (&hello.start, &hello.extensions);
     if !speaks_dtls12(start.version) {
         return Err(PeerIncompatible::NoCommonVersion.into());
@@ -124,7 +164,7 @@ fn choose(hello: &ClientHello<'_>, config: &ServerConfig) -> Result<Choice, Erro
         return Err(PeerMisbehaved::DuplicateExtension.into());
     }
     let bad = |reason| Error::BadMessage(HandshakeType::CLIENT_HELLO, reason);
-    let _ = extensions.server_name().map_err(bad)?;
+    let server_name = extensions.server_name().map_err(bad)?.map(<[u8]>::to_vec);
     let formats = extensions.ec_point_formats().map_err(bad)?;
     if formats.is_some_and(|formats| !formats.contains(&POINT_FORMAT_UNCOMPRESSED)) {
         return Err(PeerMisbehaved::NoUncompressedPoints.into());
@@ -137,6 +177,15 @@ fn choose(hello: &ClientHello<'_>, config: &ServerConfig) -> Result<Choice, Erro
     if !extended && config.common.extended_master_secret == ExtendedMasterSecret::Required {
         return Err(PeerIncompatible::NoExtendedMasterSecret.into());
     }
+    let renegotiation_info =
+        renegotiation_info.is_some() || start.cipher_suites.contains(&CipherSuite::TLS_EMPTY_RENEGOTIATION_INFO_SCSV);
+    Ok(Basics { extended, renegotiation_info, server_name })
+}
+
+/// Chooses by the server's order of preference.
+fn choose(hello: &ClientHello<'_>, basics: &Basics, config: &ServerConfig) -> Result<Choice, Error> {
+    let (start, extensions) = (&hello.start, &hello.extensions);
+    let bad = |reason| Error::BadMessage(HandshakeType::CLIENT_HELLO, reason);
     // Without the extension the client takes any group (RFC 8422 §4).
     let groups = extensions.supported_groups().map_err(bad)?;
     let common = |group: &Group| groups.as_ref().is_none_or(|groups| groups.contains(&named(*group)));
@@ -148,20 +197,14 @@ fn choose(hello: &ClientHello<'_>, config: &ServerConfig) -> Result<Choice, Erro
     };
     let suite = choose_suite(&start.cipher_suites, group, scheme_fits, config)?;
 
-    let mut answer = Vec::new();
-    if renegotiation_info.is_some() || start.cipher_suites.contains(&CipherSuite::TLS_EMPTY_RENEGOTIATION_INFO_SCSV) {
-        answer.push(Extension::renegotiation_info());
-    }
-    if extended {
-        answer.push(Extension::extended_master_secret());
-    }
+    let mut answer = basics.answer();
     let ecdhe = suite.key_exchange.has_ecdhe();
     if ecdhe && extensions.contains(ExtensionType::EC_POINT_FORMATS) {
         answer.push(Extension::ec_point_formats());
     }
     let (terms, agreed) = terms::answer(extensions, &config.common, ProtocolVersion::DTLS1_2)?;
     answer.extend(agreed);
-    Ok(Choice { suite, group: group.filter(|_| ecdhe), extended, terms, extensions: Extensions(answer) })
+    Ok(Choice { suite, group: group.filter(|_| ecdhe), terms, extensions: answer })
 }
 
 /// The first suite that both have and for which everything else is there.
@@ -233,6 +276,7 @@ pub(crate) struct WaitKeyExchange {
     randoms: Randoms,
     share: Share,
     transcript: Transcript,
+    keeping: Keeping,
 }
 
 impl WaitKeyExchange {
@@ -261,7 +305,7 @@ impl WaitKeyExchange {
             cx.link.event(Event::KeyLog(session.key_log_line()));
         }
         cx.link.install_keys(session.keys(Side::Server).map_err(Error::Crypto)?);
-        let state = WaitFinished { session: Box::new(session), transcript: self.transcript };
+        let state = WaitFinished { session: Box::new(session), transcript: self.transcript, keeping: self.keeping };
         Ok(Step::Next(State::WaitFinished(state)))
     }
 }
@@ -294,21 +338,36 @@ fn find_psk(credentials: &ServerCredentials, identity: &[u8], entropy: &mut Entr
 pub(crate) struct WaitFinished {
     session: Box<Session>,
     transcript: Transcript,
+    keeping: Keeping,
 }
 
 impl WaitFinished {
-    /// 6. Checks the client's proof and gives the server's.
+    /// 6. Checks the client's proof and gives the server's, if that did not come first.
     fn handle(mut self, message: &Message, cx: &mut Cx<'_>) -> Next {
         expect(message, HandshakeType::FINISHED)?;
         let finished = read(message, Finished::parse)?;
-        self.session.check_finished(Side::Client, &self.transcript.hash(), &finished.verify_data)?;
+        let good = self.session.check_finished(Side::Client, &self.transcript.hash(), &finished.verify_data);
+        if let (Err(_), Some(sessions)) = (&good, &cx.config.sessions) {
+            // RFC 5246 §7.2.2.
+            sessions.remove(&self.session.id);
+        }
+        good?;
+        if self.session.resumed {
+            return Ok(Step::Established(self.session));
+        }
         self.transcript.add_received(message);
-        let mut verify_data = self.session.verify_data(Side::Server, &self.transcript.hash());
+        self.keeping.remember(&self.session, cx.config, cx.link.now);
+        let new_ticket = self.keeping.new_ticket(&self.session, cx)?;
+        self.session.id = self.keeping.id;
+        let mut flight = FlightBuilder::new(&mut self.transcript, cx.link.next_message_seq());
+        if let Some(body) = new_ticket {
+            flight.message(HandshakeType::NEW_SESSION_TICKET, body);
+        }
+        flight.change_cipher_spec();
+        let mut verify_data = self.session.verify_data(Side::Server, &flight.transcript().hash());
         if cx.link.mutated.by(Mutation::CorruptFinished) {
             verify_data[0] ^= 1;
         }
-        let mut flight = FlightBuilder::new(&mut self.transcript, cx.link.next_message_seq());
-        flight.change_cipher_spec();
         flight.message(HandshakeType::FINISHED, body_of(|w| Finished { verify_data }.emit(w)));
         cx.link.send_flight(flight.finish(), FlightKind::Last)?;
         Ok(Step::Established(self.session))

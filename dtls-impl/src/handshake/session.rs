@@ -8,6 +8,7 @@ use crate::crypto::{CryptoError, CryptoProvider, Digest, Secret, equal};
 use crate::error::{Error, Misuse, PeerMisbehaved};
 use crate::negotiated::PeerIdentity;
 use crate::record::protection12::{Opener, Sealer};
+use crate::session::ClientSession;
 use crate::suite::Suite;
 use crate::wire::VERIFY_DATA_LEN;
 
@@ -22,6 +23,12 @@ pub(crate) struct Session {
     extended: bool,
     /// Who the peer has shown to be.
     pub(crate) identity: PeerIdentity,
+    /// Whether an earlier session was resumed.
+    pub(crate) resumed: bool,
+    /// What a server remembers the session by; empty if it does not.
+    pub(crate) id: Vec<u8>,
+    /// What a client can resume it with, until it is handed out.
+    pub(crate) kept: Option<Box<ClientSession>>,
 }
 
 /// The randoms of both hellos.
@@ -53,11 +60,41 @@ impl Session {
             server_random: randoms.server,
             extended: session_hash.is_some(),
             identity: PeerIdentity::Anonymous,
+            resumed: false,
+            id: Vec::new(),
+            kept: None,
+        }
+    }
+
+    /// A session under an earlier, extended master secret: new randoms give it new keys (RFC 5246 §F.1.4).
+    pub(crate) fn resume(
+        provider: &Arc<dyn CryptoProvider>,
+        suite: Suite,
+        master: Secret,
+        randoms: &Randoms,
+        identity: PeerIdentity,
+    ) -> Self {
+        Self {
+            provider: Arc::clone(provider),
+            suite,
+            master,
+            client_random: randoms.client,
+            server_random: randoms.server,
+            extended: true,
+            identity,
+            resumed: true,
+            id: Vec::new(),
+            kept: None,
         }
     }
 
     pub(crate) const fn suite(&self) -> Suite {
         self.suite
+    }
+
+    /// For whoever keeps the session.
+    pub(crate) const fn master(&self) -> &Secret {
+        &self.master
     }
 
     /// Whether the master secret is that of RFC 7627.

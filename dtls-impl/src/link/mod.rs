@@ -147,6 +147,16 @@ impl Link {
     /// by a flight that has one.
     pub(crate) fn install_keys(&mut self, (sealer, opener): (Sealer, Opener)) {
         self.outbound.sealer = Some(sealer);
+        self.install_opener(opener);
+    }
+
+    /// As [`install_keys`](Self::install_keys), for writing only: there is still a message of epoch 0 to come.
+    pub(crate) fn install_sealer(&mut self, sealer: Sealer) {
+        self.outbound.sealer = Some(sealer);
+    }
+
+    /// No more message of epoch 0 is to come.
+    pub(crate) fn install_opener(&mut self, opener: Opener) {
         self.inbound.next_keys = Some(opener);
     }
 

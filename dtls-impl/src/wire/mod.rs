@@ -18,6 +18,7 @@ mod hello;
 mod key_exchange;
 mod record;
 mod record13;
+mod session_ticket;
 #[cfg(test)]
 mod tests;
 
@@ -51,6 +52,7 @@ pub use record13::{
     AnyRecord, AnyRecords, CONNECTION_ID_LEN_MAX, EpochBits, HeaderForm, ProtectedRecord, SeqBits,
     UNIFIED_HEADER_LEN_MAX, UnifiedHeader,
 };
+pub use session_ticket::NewSessionTicket12;
 
 /// Room to make for a message: most are shorter.
 const BODY_LEN_USUAL: usize = 256;

@@ -18,37 +18,38 @@ use dtls_impl::wire::{
 };
 use dtls_impl::{ClientConfig, ClientSession, Connection, Error, Event, Instant, Seed, ServerConfig};
 
-type Ends = (ClientConfig, ServerConfig);
+pub(crate) type Ends = (ClientConfig, ServerConfig);
 
-fn with_tickets((mut client, mut server): Ends) -> Ends {
+pub(crate) fn with_tickets((mut client, mut server): Ends) -> Ends {
     client.sessions = true;
     server.tickets = Some(Tickets::new(TicketKeys::new([7; 32])));
     (client, server)
 }
 
 /// Without the cookie exchange.
-fn direct((client, mut server): Ends) -> Ends {
+pub(crate) fn direct((client, mut server): Ends) -> Ends {
     server.cookies = Cookies::Off;
     (client, server)
 }
 
-fn sessions(pair: &Pair) -> Vec<ClientSession> {
+pub(crate) fn sessions(pair: &Pair) -> Vec<ClientSession> {
     let session = |event: &Event| if let Event::Session(session) = event { Some(session.clone()) } else { None };
     pair.events.iter().filter_map(|(_, _, event)| session(event)).collect()
 }
 
-fn first_session((client, server): &Ends) -> ClientSession {
+pub(crate) fn first_session((client, server): &Ends) -> ClientSession {
     let mut pair = Pair::new(client.clone(), server.clone(), clean());
     pair.run(secs(10));
     sessions(&pair).pop().unwrap_or_else(|| panic!("no ticket\n{}", pair.story()))
 }
 
 /// A second later.
-fn resume((client, server): &Ends, session: ClientSession, path: Path) -> Pair {
+pub(crate) fn resume((client, server): &Ends, session: ClientSession, path: Path) -> Pair {
     let (mut client, mut server) = (client.clone(), server.clone());
     client.common.unix_time += 1;
     server.common.unix_time += 1;
-    let mut pair = Pair::new(client.clone(), server, path);
+    let mut pair = Pair::new(client.clone(), server.clone(), path);
+    pair.server = Connection::server(Arc::new(server), b"client", Seed([4; 32]), Instant::ZERO).unwrap();
     let again = Connection::resume(Arc::new(client), Some(NAME), session, Seed([3; 32]), Instant::ZERO);
     pair.sent.clear();
     pair.forget_what_is_on_its_way();
@@ -58,7 +59,7 @@ fn resume((client, server): &Ends, session: ClientSession, path: Path) -> Pair {
     pair
 }
 
-fn resumed(pair: &Pair) -> bool {
+pub(crate) fn resumed(pair: &Pair) -> bool {
     let ends = [pair.client.negotiated(), pair.server.negotiated()];
     let [client, server] = ends.map(|end| end.is_some_and(|negotiated| negotiated.resumed));
     assert_eq!(client, server, "{}", pair.story());

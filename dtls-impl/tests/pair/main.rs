@@ -16,4 +16,5 @@ mod junk;
 mod loss;
 #[cfg(feature = "mutation")]
 mod mutations;
+mod resumption12;
 mod terms;

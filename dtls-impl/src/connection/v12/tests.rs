@@ -3,21 +3,27 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::config::{ClientCredentials, Psk, ServerCredentials, UnknownIdentity};
+use crate::config::{ClientCredentials, Psk, ServerCredentials, SessionCache, UnknownIdentity};
 use crate::crypto::{Secret, rustcrypto};
 use crate::flight::{FlightItem, OutgoingFlight};
 use crate::link::FlightKind;
 
 /// Client and server, established.
 fn established() -> [Connection12; 2] {
+    established_with(None)
+}
+
+fn established_with(sessions: Option<Arc<SessionCache>>) -> [Connection12; 2] {
     let key = Secret::new(vec![9; 16]);
     let client = ClientCredentials::Psk(Psk { identity: b"device".to_vec(), key: key.clone() });
     let keys = BTreeMap::from([(b"device".to_vec(), key)]);
     let server = ServerCredentials::Psk { keys, hint: None, unknown: UnknownIdentity::Alert };
     let client = Arc::new(ClientConfig::new(rustcrypto::provider(), client));
-    let server = Arc::new(ServerConfig::new(rustcrypto::provider(), server, Cookies::Off));
+    let mut server = ServerConfig::new(rustcrypto::provider(), server, Cookies::Off);
+    server.sessions = sessions;
+    let server = Arc::new(server);
     let now = Instant::ZERO;
-    let client = Connection12::client(client, None, &Seed([1; 32]), now).unwrap();
+    let client = Connection12::client(client, None, None, &Seed([1; 32]), now).unwrap();
     let server = Connection12::server(server, b"client", &Seed([2; 32]), now);
     let mut ends = [client, server];
     for turn in 0..5 {
@@ -78,4 +84,21 @@ fn an_authentic_fatal_alert_ends_the_association_at_once() {
     deliver(&mut ends, 0);
     let failed = Event::Failed(Error::AlertReceived(AlertDescription::INTERNAL_ERROR));
     assert!(deliver(&mut ends, 1).contains(&failed));
+}
+
+/// RFC 5246 §7.2.2.
+#[test]
+fn a_fatal_alert_from_either_side_takes_the_session_out_of_the_cache_and_a_close_does_not() {
+    for end in [None, Some(0), Some(1)] {
+        let sessions = Arc::new(SessionCache::new(4, core::time::Duration::from_secs(60)));
+        let mut ends = established_with(Some(Arc::clone(&sessions)));
+        assert_eq!(sessions.len(), 1);
+        match end {
+            Some(end) => ends[end].fail(Error::Crypto(crate::crypto::CryptoError::BadKey)),
+            None => ends[0].close(Instant::ZERO),
+        }
+        deliver(&mut ends, 0);
+        deliver(&mut ends, 1);
+        assert_eq!(sessions.is_empty(), end.is_some());
+    }
 }
