@@ -79,6 +79,7 @@ impl ClientSession {
     /// Bytes of early data that its server would take at most (RFC 8446 §4.6.1). Zero if it takes none.
     pub const fn early_data_max(&self) -> u32 {
         match &self.kind {
+            Kind::V12(_) => 0,
             Kind::V13(ticket) => ticket.early_data_max,
         }
     }

@@ -126,6 +126,7 @@ mod tests {
     fn session(issued: u64) -> Stored12 {
         Stored12 {
             suite: CipherSuite::TLS_PSK_WITH_AES_128_CCM_8,
+            began: issued,
             issued,
             lifetime: 60,
             master: Secret::new(vec![5; 48]),

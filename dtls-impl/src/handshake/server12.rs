@@ -109,7 +109,8 @@ fn handle_client_hello(message: &Message, cx: &mut Cx<'_>) -> Next {
     }
     let mut choice = choose(&hello, &basics, cx.config)?;
     let randoms = Randoms { client: hello.start.random, server: server_random(cx) };
-    let keeping = Keeping::new(&hello, &basics, cx.config, cx.entropy);
+    let began = cx.config.common.date_millis(cx.link.now);
+    let keeping = Keeping::new(&hello, &basics, cx.config, cx.entropy, began);
     if keeping.ticket {
         choice.extensions.push(Extension::session_ticket(&[]));
     }

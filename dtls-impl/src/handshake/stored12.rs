@@ -11,6 +11,8 @@ const VERSION_12: u8 = 0x12;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stored12 {
     pub(crate) suite: CipherSuite,
+    /// When the session began with a full handshake, in milliseconds since 1970.
+    pub(crate) began: u64,
     /// Milliseconds since 1970.
     pub(crate) issued: u64,
     /// Seconds.
@@ -28,6 +30,7 @@ impl Stored12 {
         Secret::new(body_of(|w: &mut Writer| {
             w.u8(VERSION_12);
             w.u16(self.suite.0);
+            w.bytes(&self.began.to_be_bytes());
             w.bytes(&self.issued.to_be_bytes());
             w.bytes(&self.lifetime.to_be_bytes());
             w.vec8(|w| w.bytes(self.master.expose()));
@@ -44,6 +47,7 @@ impl Stored12 {
             }
             Ok(Self {
                 suite: CipherSuite(r.u16()?),
+                began: u64::from_be_bytes(r.array()?),
                 issued: u64::from_be_bytes(r.array()?),
                 lifetime: u32::from_be_bytes(r.array()?),
                 master: Secret::new(r.vec8()?.to_vec()),
@@ -75,6 +79,7 @@ mod tests {
         for server_name in [None, Some(Vec::new()), Some(b"server.example".to_vec())] {
             let session = Stored12 {
                 suite: CipherSuite::TLS_PSK_WITH_AES_128_CCM_8,
+                began: 500,
                 issued: 1000,
                 lifetime: 60,
                 master: Secret::new(vec![5; 48]),

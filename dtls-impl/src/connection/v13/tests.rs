@@ -74,7 +74,7 @@ fn resume(client: &Arc<ClientConfig>, session: ClientSession) -> Connection {
 fn more_early_data_than_the_ticket_allows_ends_the_connection() {
     let (client, server) = configs();
     let mut session = session(&client, &server);
-    let Kind::V13(ticket) = &mut session.kind;
+    let Kind::V13(ticket) = &mut session.kind else { panic!() };
     assert_eq!(ticket.early_data_max, 10);
     ticket.early_data_max = 100;
     let mut greedy = resume(&client, session);
@@ -92,7 +92,7 @@ fn more_early_data_than_the_ticket_allows_ends_the_connection() {
 fn a_ticket_without_its_key_ends_the_connection() {
     let (client, server) = configs();
     let mut session = session(&client, &server);
-    let Kind::V13(ticket) = &mut session.kind;
+    let Kind::V13(ticket) = &mut session.kind else { panic!() };
     ticket.psk = Secret::new(vec![1; 32]);
     for early in [false, true] {
         let mut thief = resume(&client, session.clone());
@@ -110,7 +110,7 @@ fn a_ticket_without_its_key_ends_the_connection() {
 fn a_client_without_the_suite_of_its_ticket_sends_no_early_data() {
     let (client, server) = configs();
     let mut session = session(&client, &server);
-    let Kind::V13(ticket) = &mut session.kind;
+    let Kind::V13(ticket) = &mut session.kind else { panic!() };
     let other = SUITES13.iter().find(|suite| suite.hash == ticket.suite.hash && suite.code != ticket.suite.code);
     ticket.suite = *other.unwrap();
     let mut narrow = (*client).clone();

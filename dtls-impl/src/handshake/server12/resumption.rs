@@ -15,7 +15,7 @@ use crate::handshake::Step;
 use crate::handshake::builder::FlightBuilder;
 use crate::handshake::session::{Randoms, Session};
 use crate::handshake::stored12::Stored12;
-use crate::handshake::ticket;
+use crate::handshake::ticket::{self, TICKET_LEN_MAX};
 use crate::handshake::transcript::Transcript;
 use crate::link::FlightKind;
 use crate::mutation::Mutation;
@@ -36,22 +36,30 @@ pub(crate) struct Keeping {
     /// What the server remembers it by; empty if it does not.
     pub(super) id: Vec<u8>,
     server_name: Option<Vec<u8>>,
+    /// When the session began with a full handshake, in milliseconds since 1970.
+    began: u64,
 }
 
 impl Keeping {
     /// For a full handshake. Only sessions with an extended master secret are kept (RFC 7627 §5.3). Who gets a ticket
     /// needs no session id (RFC 5077 §3.4).
-    pub(super) fn new(hello: &ClientHello<'_>, basics: &Basics, config: &ServerConfig, entropy: &mut Entropy) -> Self {
+    pub(super) fn new(
+        hello: &ClientHello<'_>,
+        basics: &Basics,
+        config: &ServerConfig,
+        entropy: &mut Entropy,
+        began: u64,
+    ) -> Self {
         let ticket = basics.extended && config.tickets.is_some() && hello.extensions.session_ticket().is_some();
         let remembers = basics.extended && config.sessions.is_some() && !ticket;
         let id = if remembers { entropy.array::<SESSION_ID_LEN_MAX>().to_vec() } else { Vec::new() };
-        Self { ticket, id, server_name: basics.server_name.clone() }
+        Self { ticket, id, server_name: basics.server_name.clone(), began }
     }
 
     fn stored(&self, session: &Session, issued: u64, lifetime: u32) -> Stored12 {
         let (suite, master) = (session.suite().code, session.master().clone());
         let (server_name, client) = (self.server_name.clone(), session.identity.clone());
-        Stored12 { suite, issued, lifetime, master, server_name, client }
+        Stored12 { suite, began: self.began, issued, lifetime, master, server_name, client }
     }
 
     /// Remembers a session that both sides have confirmed.
@@ -62,13 +70,21 @@ impl Keeping {
         }
     }
 
-    /// The body of the NewSessionTicket that the ServerHello has announced, if any.
+    /// The body of the NewSessionTicket that the ServerHello has announced, if any. It is empty should there be no ticket
+    /// after all (RFC 5077 §3.3).
     pub(super) fn new_ticket(&self, session: &Session, cx: &mut Cx<'_>) -> Result<Option<Vec<u8>>, Error> {
         let Some(tickets) = cx.config.tickets.as_ref().filter(|_| self.ticket) else { return Ok(None) };
-        let (lifetime, date) = (tickets.lifetime_secs(), cx.config.common.date_millis(cx.link.now));
+        let date = cx.config.common.date_millis(cx.link.now);
+        let lifetime = tickets.lifetime_secs(self.began, date).unwrap_or(0);
         let content = self.stored(session, date, lifetime).to_content();
-        let provider = &*cx.config.common.provider;
-        let ticket = ticket::seal(&tickets.keys, provider, cx.entropy, content.expose()).map_err(Error::Crypto)?;
+        let mut ticket = Vec::new();
+        if lifetime != 0 {
+            let provider = &*cx.config.common.provider;
+            ticket = ticket::seal(&tickets.keys, provider, cx.entropy, content.expose()).map_err(Error::Crypto)?;
+        }
+        if ticket.len() > TICKET_LEN_MAX {
+            ticket.clear();
+        }
         let message = NewSessionTicket12 { lifetime_hint: lifetime, ticket: &ticket };
         Ok(Some(body_of(|w| message.emit(w))))
     }
@@ -138,8 +154,10 @@ pub(super) fn answer(
     transcript.add_received(message);
     transcript.start(&**provider, suite.hash);
     // Each resumption by ticket gives a new one: nobody who watches can tell that it is the same client's.
-    let ticket = cx.config.tickets.is_some() && hello.extensions.session_ticket().is_some();
-    let keeping = Keeping { ticket, id, server_name: stored.server_name };
+    let date = cx.config.common.date_millis(cx.link.now);
+    let tickets = cx.config.tickets.as_ref().filter(|_| hello.extensions.session_ticket().is_some());
+    let ticket = tickets.is_some_and(|tickets| tickets.lifetime_secs(stored.began, date).is_some());
+    let keeping = Keeping { ticket, id, server_name: stored.server_name, began: stored.began };
 
     let mut extensions = basics.answer();
     // Settled anew (RFC 7301 §3.1).
