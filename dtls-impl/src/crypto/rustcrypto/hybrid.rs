@@ -79,6 +79,8 @@ mod tests {
     use rand_core::SeedableRng;
 
     use super::*;
+    use crate::crypto::test_vectors::hex;
+    use crate::crypto::{HashAlgorithm, rustcrypto};
 
     fn random(seed: u64) -> ChaCha20Rng {
         ChaCha20Rng::seed_from_u64(seed)
@@ -128,5 +130,23 @@ mod tests {
         assert_ne!(other, secret);
         assert_eq!(other, client().complete(&share).unwrap(), "rejection is implicit, and the same each time");
         assert_eq!(other.expose()[32..], secret.expose()[32..], "the other half stands");
+    }
+    /// Computed with another implementation of FIPS 203: from the seed 0, 1, .. 63 and the message 64, 65, .. 95.
+    #[test]
+    fn ml_kem_is_that_of_fips_203() {
+        let counting = |from: u8| (from..from + 32).collect::<Vec<u8>>();
+        let seed = Seed::try_from(&[counting(0), counting(32)].concat()[..]).unwrap();
+        let message = B32::try_from(&counting(64)[..]).unwrap();
+        let hash = |bytes: &[u8]| rustcrypto::provider().hash_of(HashAlgorithm::Sha256, bytes).as_ref().to_vec();
+        let own = DecapsulationKey::from_seed(seed);
+        let public = own.encapsulation_key().to_bytes();
+        assert_eq!(hash(&public), hex("0b7934c83125c788995e2ba6bd761e33046b3e40571be53e023309a29f398cc9"));
+        let (mut ciphertext, secret) = EncapsulationKey::new(&public).unwrap().encapsulate_deterministic(&message);
+        assert_eq!(hash(&ciphertext), hex("dbf4e9aa48b078ad46ec1c9c47bda8c2d2fec9d0e7a21bd48d2238a2abedb856"));
+        assert_eq!(secret[..], hex("9cddd089ffe70e3996e76f7c8d06746df34d07e8657bc0fcf2bb0e1c3084aea1"));
+        assert_eq!(own.decapsulate(&ciphertext), secret);
+        ciphertext[0] ^= 1;
+        let rejected = hex("dcfc80c6db46ff7028e3a4398651c063ae7a42c107a6dc8cb07141861698ab92");
+        assert_eq!(own.decapsulate(&ciphertext)[..], rejected, "implicit rejection");
     }
 }
