@@ -101,7 +101,8 @@ pub struct Common {
     /// exchange only.
     pub psk_modes: Vec<PskMode>,
     /// Imports external PSKs into DTLS 1.3 with this context (RFC 9258), so that each serves one protocol and one hash
-    /// only. Both ends must, or neither. Default: PSKs are used as they are.
+    /// only. Both ends must, or neither. A context that names client and server keeps an end that is both from talking to
+    /// itself (RFC 9258 §A). Default: PSKs are used as they are.
     pub psk_import: Option<Vec<u8>>,
     /// The application's protocols in order of preference (RFC 7301): a client offers them, a server takes its first that
     /// is on offer and refuses clients that offer others alone. Names have 1 to 255 bytes. What was agreed on is in
@@ -221,7 +222,8 @@ const IMPORT_CONTEXT_MAX: usize = 1 << 14;
 pub struct Psk {
     /// Sent in the clear, 1 to 65535 bytes (RFC 4279 §5.1 recommends UTF-8).
     pub identity: Vec<u8>,
-    /// The key, 1 to 65535 bytes.
+    /// The key, 1 to 65535 bytes. At least 16, from a good generator, and known to one client and one server only: anything
+    /// less can be guessed, or turned against its owners (RFC 9257 §4, §6).
     pub key: Secret,
 }
 

@@ -527,3 +527,23 @@ fn choices_of_keys_that_break_a_rule_end_the_handshake() {
     let early = changed_server_hello(&|hello| hello.extensions.0.push(Extension::early_data()));
     assert_eq!(early, misbehaved(PeerMisbehaved::UnsolicitedExtension));
 }
+
+#[test]
+fn key_updates_that_have_to_wait_are_sent_once_and_ask_if_any_asked() {
+    for asks in [[false, false], [false, true], [true, false]] {
+        let ends = v13(psk());
+        let mut pair = Pair::new(ends.0, ends.1, clean());
+        // The client's Finished is on its way.
+        pair.run(4 * DELAY);
+        let now = pair.now;
+        for request_peer in asks {
+            pair.client.update_keys(now, request_peer).unwrap();
+        }
+        pair.run(secs(10));
+        pair.exchange_data();
+        let last = |side| pair.sent_by(side).last().unwrap().contents();
+        assert_eq!(last(Side::Client), ["protected@0"], "epoch 4\n{}", pair.story());
+        let expected = if asks.contains(&true) { "protected@0" } else { "protected@3" };
+        assert_eq!(last(Side::Server), [expected], "{asks:?}\n{}", pair.story());
+    }
+}
