@@ -13,6 +13,11 @@ macro_rules! mutations {
             /// Every mutation.
             pub const ALL: &'static [Self] = &[$( Self::$variant ),*];
 
+            /// Whether it breaks a rule of DTLS 1.3. The others break rules of 1.2.
+            pub const fn is_of_13(self) -> bool {
+                matches!(self, Self::TakeEarlyDataAgain)
+            }
+
             /// Name in kebab case, as scenarios spell it.
             pub const fn name(self) -> &'static str {
                 match self { $( Self::$variant => $name, )* }
@@ -63,6 +68,8 @@ mutations! {
     UnsolicitedAlert => "unsolicited-alert",
     /// Every fragment of a repeated flight is answered with the own flight (against RFC 6347 §4.2.4).
     AnswerEveryFragment => "answer-every-fragment",
+    /// A server takes early data as often as its ClientHello arrives (against RFC 8446 §8).
+    TakeEarlyDataAgain => "take-early-data-again",
 }
 
 /// The mutation of an endpoint, if any.

@@ -141,7 +141,8 @@ pub(crate) fn examine(
             && let Some(max) = psk.early_data_max(suite, policy)
         {
             check_binder(psk)?;
-            early_data = psk.claim(policy, config.common.date_millis(now)).then_some(max);
+            let first = psk.claim(policy, config.common.date_millis(now));
+            early_data = (first || config.common.mutated().by(Mutation::TakeEarlyDataAgain)).then_some(max);
         }
     }
     if (cookie_missing && early_data.is_none()) || group_missing.is_some() {

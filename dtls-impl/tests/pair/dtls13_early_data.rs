@@ -15,10 +15,10 @@ use dtls_impl::wire::{
 };
 use dtls_impl::{ClientConfig, ClientSession, Connection, Error, Event, Instant, Seed, ServerConfig};
 
-type Ends = (ClientConfig, ServerConfig);
+pub(crate) type Ends = (ClientConfig, ServerConfig);
 type Edit<'a> = &'a dyn Fn(&mut Ends);
 
-fn with_early_data((mut client, mut server): Ends) -> Ends {
+pub(crate) fn with_early_data((mut client, mut server): Ends) -> Ends {
     server.tickets = Some(Tickets::new(TicketKeys::new([7; 32])));
     server.early_data = Some(EarlyData::new(Arc::new(ReplayGuard::new(100))));
     server.cookies = Cookies::Off;
@@ -28,7 +28,7 @@ fn with_early_data((mut client, mut server): Ends) -> Ends {
 }
 
 /// A session that was made ten seconds before time zero.
-fn session((client, server): &Ends) -> ClientSession {
+pub(crate) fn session((client, server): &Ends) -> ClientSession {
     let (mut client, mut server) = (client.clone(), server.clone());
     client.common.unix_time -= 10;
     server.common.unix_time -= 10;
@@ -38,7 +38,7 @@ fn session((client, server): &Ends) -> ClientSession {
     pair.events.iter().find_map(|(_, _, event)| session(event)).unwrap()
 }
 
-fn resume((client, server): &Ends, session: ClientSession, early: &[&[u8]], path: Path) -> Pair {
+pub(crate) fn resume((client, server): &Ends, session: ClientSession, early: &[&[u8]], path: Path) -> Pair {
     let mut pair = Pair::new(client.clone(), server.clone(), path);
     pair.sent.clear();
     pair.forget_what_is_on_its_way();
@@ -52,7 +52,7 @@ fn resume((client, server): &Ends, session: ClientSession, early: &[&[u8]], path
     pair
 }
 
-fn early_data(pair: &Pair) -> Vec<&[u8]> {
+pub(crate) fn early_data(pair: &Pair) -> Vec<&[u8]> {
     let data = pair.events.iter().filter_map(|(_, _, event)| match event {
         Event::EarlyData(data) => Some(&data[..]),
         _ => None,

@@ -8,6 +8,8 @@ use dtls_impl::wire::{AlertDescription, HandshakeType, Records};
 use dtls_impl::{ClientConfig, Connection, Error, Event, Instant, Mutation, Output, Seed, ServerConfig};
 
 use crate::common::{DELAY, Key, NAME, Pair, Path, Sent, Side, certificates, clean, psk, secs};
+use crate::dtls13::v13;
+use crate::dtls13_early_data::{early_data, resume, session, with_early_data};
 
 fn mutate(mutation: Mutation, side: Side, configs: (ClientConfig, ServerConfig), path: Path) -> Pair {
     let (mut client, mut server) = configs;
@@ -170,4 +172,16 @@ fn panic_spin_and_flood_are_what_they_say() {
     }
     let mut flooding = client(Mutation::Flood);
     assert!((0..1000).all(|_| matches!(flooding.poll_output(), Output::Datagram(_))));
+}
+
+#[test]
+fn a_server_without_a_memory_takes_early_data_again() {
+    let ends = with_early_data(v13(psk()));
+    for (mutation, times) in [(None, 1), (Some(Mutation::TakeEarlyDataAgain), 2)] {
+        let mut ends = with_early_data(ends.clone());
+        ends.1.common.mutation = mutation;
+        let session = session(&ends);
+        let came = [(); 2].map(|()| early_data(&resume(&ends, session.clone(), &[b"pay 10"], clean())).len());
+        assert_eq!(came.iter().sum::<usize>(), times, "{mutation:?}");
+    }
 }

@@ -74,8 +74,11 @@ impl Stack for Native {
         if !(MTU_MIN..=MTU_MAX).contains(&usize::from(config.mtu)) {
             return Some(format!("takes an MTU from {MTU_MIN} to {MTU_MAX}"));
         }
-        if self.0.is_some() && config.dtls == Dtls::V13 {
-            return Some("breaks a rule of DTLS 1.2".to_owned());
+        if let Some(mutation) = self.0
+            && mutation.is_of_13() != (config.dtls == Dtls::V13)
+        {
+            let version = if mutation.is_of_13() { "1.3" } else { "1.2" };
+            return Some(format!("breaks a rule of DTLS {version}"));
         }
         if let Some(reason) = features_refused(config, &FEATURES) {
             return Some(reason);
