@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::pki::Identity;
+use crate::pki::{ChainShape, Identity};
 use crate::time::SimTime;
 
 /// The two ends of an association.
@@ -278,6 +278,18 @@ pub struct Features {
     pub psk_import: Option<String>,
     /// Server: takes early data. Client: sends some.
     pub early_data: Option<EarlyData>,
+    /// Server: asks clients for certificates.
+    pub client_auth: ClientAuth,
+    /// What the client shows to a server that asks. Both ends know.
+    pub client_certificate: Option<ChainShape>,
+    /// Keys are shown and known as such, without certificates (RFC 7250).
+    pub raw_public_keys: bool,
+    /// Bytes of the connection ID to receive; 0 for none of its own, but the peer's.
+    pub connection_id: Option<u8>,
+    /// How a new address of the peer is checked; `None` leaves it to the stack.
+    pub return_routability: Option<ReturnRoutability>,
+    /// Without such a check, follows the peer's newest record to wherever it came from.
+    pub follow_unchecked: bool,
     /// Takes new keys when its application asks for it.
     pub key_update: bool,
     /// Asks for and gives connection IDs when its application asks for it.
@@ -285,14 +297,24 @@ pub struct Features {
 }
 
 impl Features {
+    /// The client's chain; what it would have if it has none.
+    pub fn client_shape(&self) -> ChainShape {
+        self.client_certificate.clone().unwrap_or_else(ChainShape::of_client)
+    }
+
     /// What is asked for, in words that follow "has no".
     pub fn asked(&self) -> Vec<&'static str> {
-        let Self { resumption, psk_modes, psk_import, early_data, key_update, connection_id_messages } = self;
+        let Self { resumption, psk_modes, psk_import, early_data, key_update, connection_id_messages, .. } = self;
+        let authenticates = self.client_auth != ClientAuth::None || self.client_certificate.is_some();
+        let moves = self.connection_id.is_some() || self.return_routability.is_some() || self.follow_unchecked;
         let asked = [
             (resumption.is_some(), "session resumption"),
             (!psk_modes.is_empty(), "choice of PSK modes"),
             (psk_import.is_some(), "import of external PSKs"),
             (early_data.is_some(), "early data"),
+            (authenticates, "client authentication"),
+            (self.raw_public_keys, "raw public keys"),
+            (moves, "connection IDs"),
             (*key_update, "key update on request"),
             (*connection_id_messages, "requests for connection IDs"),
         ];
@@ -341,6 +363,35 @@ pub struct EarlyData {
     pub max: u32,
     /// How far a ticket's age may be off; `None` leaves it to the stack.
     pub window: Option<Duration>,
+    /// A hello with good early data needs no cookie where others do.
+    pub without_cookie: bool,
+}
+
+/// Whether a server asks clients for certificates.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClientAuth {
+    /// It does not.
+    #[default]
+    None,
+    /// It does, and goes on without.
+    Optional,
+    /// It does, and refuses clients without.
+    Required,
+}
+
+/// How a new address of the peer is checked (RFC 9853 §5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReturnRoutability {
+    /// Not at all: the extension is not offered.
+    None,
+    /// The new address is asked.
+    Basic,
+    /// The old address is asked first.
+    Enhanced,
 }
 
 /// How the ends authenticate.

@@ -82,13 +82,16 @@ impl Plan {
                 Ask::RequestConnectionIds(_) | Ask::NewConnectionIds(_) => features.connection_id_messages = true,
             }
         }
+        // Each end has to know what the other will show, or ask for.
+        features.client_certificate.clone_from(&self.scenario.client.features.client_certificate);
         if role == Role::Client {
             let (server, visits) = (&self.scenario.server.features, &self.scenario.visits);
             if visits.iter().any(|visit| visit.resume) {
                 features.resumption = server.resumption.or(Some(Resumption::default()));
             }
             if visits.iter().any(|visit| visit.early_data.is_some()) {
-                features.early_data = server.early_data.or(Some(EarlyData { max: 0, window: None }));
+                features.early_data =
+                    server.early_data.or(Some(EarlyData { max: 0, window: None, without_cookie: false }));
             }
         }
         features

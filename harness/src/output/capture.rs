@@ -33,10 +33,12 @@ const NANOSECONDS: u8 = 9;
 /// Where the capture is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum View {
-    /// Each datagram once, at the instant of sending, also those that the network drops. Copies that the network makes
-    /// follow as packets of their own, later than their original by as much as they arrive later.
+    /// Each datagram once, at the instant of sending, also those that the network drops. Copies that the network or others
+    /// make follow as packets of their own, later than their original by as much as they arrive later. A client behind a
+    /// NAT has the address that the server sees.
     Wire,
-    /// What this end's interface sees: what it sends when it sends it, what reaches it when it reaches it.
+    /// What this end's interface sees: what it sends when it sends it, what reaches it when it reaches it. Addresses are
+    /// those that it has to do with.
     At(Role),
 }
 
@@ -65,7 +67,6 @@ struct Packet {
     at: SimTime,
     id: u32,
     copy: u8,
-    from: Role,
     comment: String,
 }
 
@@ -78,7 +79,7 @@ pub fn pcapng(sources: &[Source<'_>], view: View) -> Vec<u8> {
 fn packets(passage: &Passage<'_>, dissected: &[Dissected], view: View) -> Vec<Packet> {
     let id = passage.sent.id.0;
     let from = passage.sent.from;
-    let packet = |at, copy, comment| Packet { at, id, copy, from, comment };
+    let packet = |at, copy, comment| Packet { at, id, copy, comment };
     let name = name(passage, dissected.get(id as usize));
     match view {
         View::At(role) if role == from => {
@@ -103,7 +104,10 @@ fn packets(passage: &Passage<'_>, dissected: &[Dissected], view: View) -> Vec<Pa
                     (Some(copy), Some(original)) => copy - original,
                     _ => std::time::Duration::ZERO,
                 };
-                let comment = format!("{name}, copy {copy} made by the network: {}", arrives(*arrival));
+                let is_forged =
+                    passage.sent.fate.copies.get(usize::from(copy)).is_some_and(|copy| copy.forged.is_some());
+                let maker = if is_forged { "a third party" } else { "the network" };
+                let comment = format!("{name}, copy {copy} made by {maker}: {}", arrives(*arrival));
                 packets.push(packet(passage.at + lag, copy, comment));
             }
             packets
@@ -124,6 +128,9 @@ fn name(passage: &Passage<'_>, dissected: Option<&Dissected>) -> String {
 }
 
 fn arrives(arrival: Arrival) -> String {
+    if let Some((at, why)) = arrival.refused {
+        return format!("lost at {at}: {why}");
+    }
     match (arrival.delivered, arrival.due) {
         (Some(at), _) => format!("delivered at {at}"),
         (None, Some(due)) => format!("on its way when the run ended, due at {due}"),
@@ -161,7 +168,9 @@ fn write(sources: &[Source<'_>], view: View) -> pcap_file::PcapResult<Vec<u8>> {
         let mut packets: Vec<Packet> = passages.iter().flat_map(of).collect();
         packets.sort_by_key(|packet| (packet.at, packet.id, packet.copy));
         for packet in packets {
-            let data = ip_packet(&passages[packet.id as usize], packet.id, packet.from, source.addresses);
+            let passage = &passages[packet.id as usize];
+            let (from, to) = between(passage, packet.copy, source.addresses, view);
+            let data = ip_packet(passage, packet.id, from, to);
             writer.write_pcapng_block(EnhancedPacketBlock {
                 interface_id: 0,
                 timestamp: packet.at.since_start(),
@@ -205,12 +214,25 @@ fn secrets_block(secrets: &str) -> Vec<u8> {
     block
 }
 
-/// The IP packet around a datagram. A network that copies a packet copies its IP identification too.
-fn ip_packet(passage: &Passage<'_>, id: u32, from: Role, addresses: Addresses) -> Vec<u8> {
-    let (source, destination) = match from {
-        Role::Client => (addresses.client, addresses.server),
-        Role::Server => (addresses.server, addresses.client),
+/// Source and destination of a copy of a datagram.
+fn between(passage: &Passage<'_>, copy: u8, addresses: Addresses, view: View) -> (SocketAddr, SocketAddr) {
+    let sent = passage.sent;
+    let client = match (sent.path, view) {
+        (None, _) => addresses.client,
+        (Some(path), View::At(Role::Client)) => path.inside.unwrap_or(path.outside),
+        (Some(path), View::Wire | View::At(Role::Server)) => path.outside,
     };
+    match sent.from {
+        Role::Client => {
+            let forged = sent.fate.copies.get(usize::from(copy)).and_then(|copy| copy.forged);
+            (forged.unwrap_or(client), addresses.server)
+        }
+        Role::Server => (addresses.server, client),
+    }
+}
+
+/// The IP packet around a datagram. A network that copies a packet copies its IP identification too.
+fn ip_packet(passage: &Passage<'_>, id: u32, source: SocketAddr, destination: SocketAddr) -> Vec<u8> {
     let (IpAddr::V4(source_ip), IpAddr::V4(destination_ip)) = (source.ip(), destination.ip()) else {
         unreachable!("the addresses of a run are constants of the harness, and IPv4");
     };

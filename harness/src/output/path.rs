@@ -1,7 +1,7 @@
 //! What became of each datagram on its way, in one place for captures and ladders. Reads the trace, decides nothing.
 
 use crate::time::SimTime;
-use crate::trace::{DatagramId, Sent, Trace, What};
+use crate::trace::{DatagramId, Refusal, Sent, Trace, What};
 
 /// One datagram of a run and what the network did with it.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub struct Arrival {
     pub due: Option<SimTime>,
     /// When it did; `None` if the run ended before.
     pub delivered: Option<SimTime>,
+    /// When and why nobody took it in at the end of the link.
+    pub refused: Option<(SimTime, Refusal)>,
 }
 
 /// All datagrams of a run in the order of sending, so that a [`DatagramId`] is an index.
@@ -30,7 +32,7 @@ pub fn passages(trace: &Trace) -> Vec<Passage<'_>> {
         .map(|(at, sent)| Passage {
             at,
             sent,
-            copies: sent.fate.copies.iter().map(|copy| Arrival { due: copy.due, delivered: None }).collect(),
+            copies: sent.fate.copies.iter().map(|copy| Arrival { due: copy.due, ..Arrival::default() }).collect(),
         })
         .collect();
     for event in &trace.events {
@@ -43,6 +45,11 @@ pub fn passages(trace: &Trace) -> Vec<Passage<'_>> {
             What::Delivered { id, copy } => {
                 if let Some(arrival) = arrival(&mut passages, id, copy) {
                     arrival.delivered = Some(event.at);
+                }
+            }
+            What::Refused { id, copy, why } => {
+                if let Some(arrival) = arrival(&mut passages, id, copy) {
+                    arrival.refused = Some((event.at, why));
                 }
             }
             _ => {}

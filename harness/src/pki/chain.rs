@@ -8,7 +8,7 @@ use rustls_pki_types::CertificateDer;
 use sha2::{Digest as _, Sha256};
 
 use super::keys::TestKey;
-use super::{CERTIFICATES_MAX, CHAIN_SIZE_MAX, ChainShape, Identity, ShapeError};
+use super::{CERTIFICATES_MAX, CHAIN_SIZE_MAX, ChainShape, Identity, Owner, ShapeError};
 
 /// Object identifier of the padding, below the enterprise number for examples (RFC 5612). Verifiers skip what is not
 /// critical and not known to them (RFC 5280 §4.2).
@@ -106,7 +106,7 @@ fn issue(shape: &ChainShape, padding: &[Padding]) -> Result<Identity, ShapeError
         chain.push(sign(&params, &key, &issuer));
         issuer = (params, key);
     }
-    let key = TestKey::leaf(shape.key);
+    let key = TestKey::leaf(shape.key, shape.owner);
     chain.push(sign(&leaf(shape, &key, padding[0])?, &key, &issuer));
     chain.reverse();
     Ok(Identity { chain, key: key.to_pkcs8(), root, shape: shape.clone() })
@@ -132,7 +132,11 @@ fn authority(number: u8, key: &TestKey, padding: Padding) -> CertificateParams {
 }
 
 fn leaf(shape: &ChainShape, key: &TestKey, padding: Padding) -> Result<CertificateParams, ShapeError> {
-    let mut params = common("Windtunnel server", 0xff, key, padding);
+    let (name, number, usage) = match shape.owner {
+        Owner::Server => ("Windtunnel server", 0xff, ExtendedKeyUsagePurpose::ServerAuth),
+        Owner::Client => ("Windtunnel client", 0xfe, ExtendedKeyUsagePurpose::ClientAuth),
+    };
+    let mut params = common(name, number, key, padding);
     for name in &shape.names {
         if !is_host(name) {
             return Err(ShapeError::Name(name.clone()));
@@ -142,7 +146,7 @@ fn leaf(shape: &ChainShape, key: &TestKey, padding: Padding) -> Result<Certifica
     }
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.extended_key_usages = vec![usage];
     params.use_authority_key_identifier_extension = true;
     Ok(params)
 }

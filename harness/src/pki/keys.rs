@@ -9,7 +9,7 @@ use rsa::pkcs8::DecodePrivateKey as _;
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use sha2::{Digest as _, Sha256};
 
-use super::{IssuerKind, KeyKind};
+use super::{IssuerKind, KeyKind, Owner};
 
 const ROOT_RSA: &[u8] = include_bytes!("../../data/keys/root-rsa-2048.pk8");
 const INTERMEDIATE_RSA: &[u8] = include_bytes!("../../data/keys/intermediate-rsa-2048.pk8");
@@ -28,11 +28,15 @@ enum Secret {
 
 impl TestKey {
     /// The key of a leaf.
-    pub(super) fn leaf(kind: KeyKind) -> Self {
+    pub(super) fn leaf(kind: KeyKind, owner: Owner) -> Self {
+        let label = match owner {
+            Owner::Server => "leaf",
+            Owner::Client => "client leaf",
+        };
         match kind {
-            KeyKind::EcdsaP256 => Self::ecdsa("leaf"),
+            KeyKind::EcdsaP256 => Self::ecdsa(label),
             KeyKind::Ed25519 => {
-                let key = ed25519_dalek::SigningKey::from_bytes(&seed("leaf ed25519"));
+                let key = ed25519_dalek::SigningKey::from_bytes(&seed(&format!("{label} ed25519")));
                 Self { public: key.verifying_key().to_bytes().to_vec(), secret: Secret::Ed25519(key) }
             }
         }

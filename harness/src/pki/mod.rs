@@ -17,6 +17,9 @@ pub const RUN_DATE: u64 = 1_767_225_600;
 /// Name of the server unless a scenario says otherwise.
 pub const SERVER_NAME: &str = "server.windtunnel.test";
 
+/// Name of a client that has a certificate.
+pub const CLIENT_NAME: &str = "client.windtunnel.test";
+
 /// Identity of the fixed pre-shared key.
 pub const PSK_IDENTITY: &[u8] = b"windtunnel";
 
@@ -67,6 +70,24 @@ pub struct ChainShape {
     pub size: Option<u32>,
     /// Names in the leaf's subjectAltName.
     pub names: Vec<String>,
+    /// Whose it is.
+    pub owner: Owner,
+}
+
+/// Whom a chain is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Owner {
+    /// A server.
+    Server,
+    /// A client.
+    Client,
+}
+
+impl ChainShape {
+    /// One small certificate of a client.
+    pub fn of_client() -> Self {
+        Self { names: vec![CLIENT_NAME.to_owned()], owner: Owner::Client, ..Self::default() }
+    }
 }
 
 impl Default for ChainShape {
@@ -78,11 +99,12 @@ impl Default for ChainShape {
             certificates: 1,
             size: None,
             names: vec![SERVER_NAME.to_owned()],
+            owner: Owner::Server,
         }
     }
 }
 
-/// A server's chain and key, and the root a client trusts.
+/// A chain and its key, and the root that the peer trusts.
 pub struct Identity {
     /// Leaf first, root not included.
     pub chain: Vec<CertificateDer<'static>>,

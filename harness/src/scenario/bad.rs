@@ -303,6 +303,39 @@ const BAD: &[(&str, &str)] = &[
         "dtls: 1.3\nendpoints: {server: {resumption: tickets, early-data: 0 B}}",
         "4:55 a server cannot take 0 B of early data: from 1 B to 1048576 B",
     ),
+    (
+        "endpoints: {client: {client-auth: required}}",
+        "3:35 a client is not asked by itself: put `client-auth` under `server`",
+    ),
+    (
+        "credentials: psk\nendpoints: {server: {client-auth: required}}",
+        "4:35 clients have pre-shared keys here: it goes with `credentials: certificate`",
+    ),
+    (
+        "endpoints: {server: {certificate: {}}}",
+        "3:35 this is for clients: that of the server is under `credentials`; put this one under `client`",
+    ),
+    (
+        "endpoints: {both: {certificate: {}}}",
+        "3:33 this is for clients: that of the server is under `credentials`; put this one under `client`",
+    ),
+    (
+        "credentials: psk\nendpoints: {client: {certificate: {}}}",
+        "4:35 clients have pre-shared keys here: it goes with `credentials: certificate`",
+    ),
+    (
+        "endpoints: {client: {certificate: {certificates: 7}}}",
+        "3:50 no chain has this shape: a chain has from 1 to 6 certificates",
+    ),
+    (
+        "credentials: psk\nendpoints: {both: {raw-public-keys: true}}",
+        "4:37 there are no public keys here: they are for `credentials: certificate`, whose keys they are",
+    ),
+    ("endpoints: {both: {connection-id: 256 B}}", "3:35 no connection ID has 256 B: from 0 B to 255 B"),
+    (
+        "endpoints: {both: {return-routability: basic}}",
+        "3:40 without connection IDs no address changes: add `connection-id: 8 B`",
+    ),
     // The workload.
     ("workload: {update-keys: {}}", "3:25 DTLS 1.2 has no messages for this: set `dtls: 1.3`"),
     ("workload: {new-connection-ids: {}}", "3:32 DTLS 1.2 has no messages for this: set `dtls: 1.3`"),

@@ -4,7 +4,8 @@ use super::CredentialsSpec;
 use super::error::{Error, Source};
 use super::file::EndpointKeys;
 use super::text::Either;
-use crate::endpoint::{Dtls, EarlyData, Features, PskMode, ResumeBy, Resumption, Role};
+use crate::endpoint::{ClientAuth, Dtls, EarlyData, Features, PskMode, ResumeBy, Resumption, ReturnRoutability, Role};
+use crate::pki::ChainShape;
 
 /// Most early data that a file may allow: what one record holds, a few times over.
 const EARLY_DATA_MAX: u32 = 1 << 20;
@@ -33,6 +34,16 @@ impl Source<'_> {
                 Some(at) => Some(at.value.clone()),
             },
             early_data: self.early_data(both, own, role, dtls)?,
+            client_auth: self.client_auth(both, own, role, credentials)?,
+            client_certificate: self.client_certificate(both, own, role, credentials)?,
+            raw_public_keys: self.raw_public_keys(both, own, credentials)?,
+            connection_id: self.connection_id(both, own)?,
+            return_routability: self.return_routability(both, own)?,
+            follow_unchecked: own
+                .follow_unchecked
+                .as_ref()
+                .or(both.follow_unchecked.as_ref())
+                .is_some_and(|at| at.value),
             ..Features::default()
         })
     }
@@ -112,17 +123,85 @@ impl Source<'_> {
         if own.resumption.as_ref().or(both.resumption.as_ref()).is_none() {
             return Err(self.error(at, "early data needs a ticket", "add `resumption: tickets`"));
         }
-        let (max, window) = match &at.value {
-            Either::Short(text) => (self.read_text(at, text)?, None),
+        let (max, window, without_cookie) = match &at.value {
+            Either::Short(text) => (self.read_text(at, text)?, None, false),
             Either::Long(keys) => {
                 let max = self.read_option(keys.max.as_ref())?.unwrap_or(EARLY_DATA_DEFAULT);
-                (max, self.read_option(keys.window.as_ref())?)
+                (max, self.read_option(keys.window.as_ref())?, keys.without_cookie.unwrap_or(false))
             }
         };
         if !(1..=EARLY_DATA_MAX).contains(&max) {
             let help = format!("from 1 B to {EARLY_DATA_MAX} B");
             return Err(self.error(at, format!("a server cannot take {max} B of early data"), help));
         }
-        Ok(Some(EarlyData { max, window }))
+        Ok(Some(EarlyData { max, window, without_cookie }))
+    }
+
+    fn client_auth(
+        &self,
+        both: &EndpointKeys,
+        own: &EndpointKeys,
+        role: Role,
+        credentials: &CredentialsSpec,
+    ) -> Result<ClientAuth, Error> {
+        let Some(at) = own.client_auth.as_ref().or(both.client_auth.as_ref()) else { return Ok(ClientAuth::None) };
+        if role == Role::Client && own.client_auth.is_some() {
+            return Err(self.error(at, "a client is not asked by itself", "put `client-auth` under `server`"));
+        }
+        if at.value != ClientAuth::None && matches!(credentials, CredentialsSpec::Psk { .. }) {
+            return Err(self.error(at, "clients have pre-shared keys here", "it goes with `credentials: certificate`"));
+        }
+        Ok(if role == Role::Server { at.value } else { ClientAuth::None })
+    }
+
+    fn client_certificate(
+        &self,
+        both: &EndpointKeys,
+        own: &EndpointKeys,
+        role: Role,
+        credentials: &CredentialsSpec,
+    ) -> Result<Option<ChainShape>, Error> {
+        let Some(at) = own.certificate.as_ref().or(both.certificate.as_ref()) else { return Ok(None) };
+        if role == Role::Server || own.certificate.is_none() {
+            let help = "that of the server is under `credentials`; put this one under `client`";
+            return Err(self.error(at, "this is for clients", help));
+        }
+        if matches!(credentials, CredentialsSpec::Psk { .. }) {
+            return Err(self.error(at, "clients have pre-shared keys here", "it goes with `credentials: certificate`"));
+        }
+        self.chain(at, ChainShape::of_client()).map(Some)
+    }
+
+    fn raw_public_keys(
+        &self,
+        both: &EndpointKeys,
+        own: &EndpointKeys,
+        credentials: &CredentialsSpec,
+    ) -> Result<bool, Error> {
+        match own.raw_public_keys.as_ref().or(both.raw_public_keys.as_ref()) {
+            Some(at) if at.value && matches!(credentials, CredentialsSpec::Psk { .. }) => {
+                let help = "they are for `credentials: certificate`, whose keys they are";
+                Err(self.error(at, "there are no public keys here", help))
+            }
+            at => Ok(at.is_some_and(|at| at.value)),
+        }
+    }
+
+    fn connection_id(&self, both: &EndpointKeys, own: &EndpointKeys) -> Result<Option<u8>, Error> {
+        let Some(at) = own.connection_id.as_ref().or(both.connection_id.as_ref()) else { return Ok(None) };
+        let len = self.read(at)?;
+        match u8::try_from(len) {
+            Ok(len) => Ok(Some(len)),
+            Err(_) => Err(self.error(at, format!("no connection ID has {len} B"), "from 0 B to 255 B")),
+        }
+    }
+
+    fn return_routability(&self, both: &EndpointKeys, own: &EndpointKeys) -> Result<Option<ReturnRoutability>, Error> {
+        let Some(at) = own.return_routability.as_ref().or(both.return_routability.as_ref()) else { return Ok(None) };
+        if own.connection_id.as_ref().or(both.connection_id.as_ref()).is_none() {
+            let help = "add `connection-id: 8 B`";
+            return Err(self.error(at, "without connection IDs no address changes", help));
+        }
+        Ok(Some(at.value))
     }
 }

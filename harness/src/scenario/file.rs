@@ -12,7 +12,7 @@ use super::text::{
 };
 use super::{Clock, Impairment, Order, Per};
 use crate::dissect::{Content, Message};
-use crate::endpoint::{Dtls, Group, PskMode, ResumeBy, Role};
+use crate::endpoint::{ClientAuth, Dtls, Group, PskMode, ResumeBy, ReturnRoutability, Role};
 use crate::pki::{IssuerKind, KeyKind};
 
 /// A scenario: one behaviour, its network, its faults, and what must come of it.
@@ -67,7 +67,7 @@ pub(super) struct CredentialsKeys {
     pub(super) certificate: At<ChainKeys>,
 }
 
-/// Shape of the server's chain.
+/// Shape of a chain.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(rename = "chain")]
@@ -80,7 +80,7 @@ pub(super) struct ChainKeys {
     pub(super) certificates: Option<Value<Number>>,
     /// Exact bytes of the certificates together, reached by padding. Default: as small as they come.
     pub(super) size: Option<Value<Bytes>>,
-    /// Names in the leaf. Default: the server's. The client asks for the first.
+    /// Names in the leaf. Default: the server's, or the client's. A client asks for the first of the server's.
     pub(super) names: Option<Vec<At<String>>>,
 }
 
@@ -125,6 +125,18 @@ pub(super) struct EndpointKeys {
     pub(super) psk_import: Option<At<String>>,
     /// Server: take early data of DTLS 1.3, so many bytes of it. Default: refuse it.
     pub(super) early_data: Option<At<Either<Text<Bytes>, EarlyDataKeys>>>,
+    /// Server: ask clients for certificates. Default `none`.
+    pub(super) client_auth: Option<At<ClientAuth>>,
+    /// Client: show a certificate of this shape to a server that asks; `{}` is a small one.
+    pub(super) certificate: Option<At<ChainKeys>>,
+    /// Show keys without certificates (RFC 7250); both ends must, or neither. Default false.
+    pub(super) raw_public_keys: Option<At<bool>>,
+    /// Bytes of the connection ID to receive, 0 B to 255 B; `0 B` sends the peer's without an own one. Default: none.
+    pub(super) connection_id: Option<Value<Bytes>>,
+    /// How a new address of the peer is checked, with connection IDs. Default: as the stack does.
+    pub(super) return_routability: Option<At<ReturnRoutability>>,
+    /// Whether to follow the peer's newest record to its source address where that is not checked. Default false.
+    pub(super) follow_unchecked: Option<At<bool>>,
 }
 
 /// Resumption with options.
@@ -149,6 +161,8 @@ pub(super) struct EarlyDataKeys {
     pub(super) max: Option<Value<Bytes>>,
     /// How far the age of a ticket may be off (RFC 8446 §8.3).
     pub(super) window: Option<Value<Time>>,
+    /// Whether a hello with good early data needs no cookie where others do. Default false.
+    pub(super) without_cookie: Option<bool>,
 }
 
 /// The retransmission timer.

@@ -7,7 +7,7 @@ use super::error::{Error, Source};
 use super::file::{ChainKeys, EndpointKeys, File, TimerKeys};
 use super::text::{At, Either, Time, Value};
 use super::{CredentialsSpec, EndpointSpec, Scenario, names};
-use crate::endpoint::{Ask, Dtls, ResumeBy, Role};
+use crate::endpoint::{Ask, ClientAuth, Dtls, ResumeBy, Role};
 use crate::pki::{self, ChainShape};
 use crate::trace::Visit;
 
@@ -27,6 +27,8 @@ pub(super) struct Facts {
     pub(super) credentials: CredentialsSpec,
     pub(super) cookie: bool,
     pub(super) last_visit: Visit,
+    /// Whether the server asks clients for certificates.
+    pub(super) client_auth: bool,
     /// Whether the server gives tickets.
     pub(super) tickets: bool,
     /// Whether a client offers a session.
@@ -74,6 +76,7 @@ impl Source<'_> {
             credentials: credentials.clone(),
             cookie: server.cookie,
             last_visit,
+            client_auth: server.features.client_auth != ClientAuth::None,
             tickets: server.features.resumption.is_some_and(|resumption| resumption.by == ResumeBy::Tickets),
             resumes: visits.iter().any(|visit| visit.resume),
             early_data: visits.iter().any(|visit| visit.early_data.is_some()),
@@ -122,13 +125,14 @@ impl Source<'_> {
         let Some(at) = &file.credentials else { return Ok(CredentialsSpec::Certificate(ChainShape::default())) };
         match &at.value {
             Either::Short(text) => self.read_text(at, text),
-            Either::Long(keys) => Ok(CredentialsSpec::Certificate(self.chain(&keys.certificate)?)),
+            Either::Long(keys) => {
+                Ok(CredentialsSpec::Certificate(self.chain(&keys.certificate, ChainShape::default())?))
+            }
         }
     }
 
-    fn chain(&self, keys: &At<ChainKeys>) -> Result<ChainShape, Error> {
+    pub(super) fn chain(&self, keys: &At<ChainKeys>, mut shape: ChainShape) -> Result<ChainShape, Error> {
         let ChainKeys { key, issuer, certificates, size, names } = &keys.value;
-        let mut shape = ChainShape::default();
         shape.key = key.unwrap_or(shape.key);
         shape.issuer = issuer.unwrap_or(shape.issuer);
         if let Some(count) = certificates {

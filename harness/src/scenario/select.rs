@@ -292,6 +292,7 @@ impl Source<'_> {
             }
             Message::CertificateVerify if psk => "a pre-shared key needs no certificate",
             Message::Certificate if psk => "a pre-shared key needs no certificate",
+            _ if facts.client_auth && is_of_authentication(message) => return Ok(()),
             Message::Certificate if select.from == Some(Role::Client) || select.flight == Some(5) => {
                 "clients have no certificate here"
             }
@@ -303,6 +304,11 @@ impl Source<'_> {
         };
         Err(self.error(at, format!("{message} is not sent in this scenario"), why))
     }
+}
+
+/// Whether a message proves who somebody is, or asks for that.
+fn is_of_authentication(message: Message) -> bool {
+    matches!(message, Message::Certificate | Message::CertificateRequest | Message::CertificateVerify)
 }
 
 /// Who sends a flight.

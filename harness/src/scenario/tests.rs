@@ -284,7 +284,10 @@ fn visits_are_counted_or_listed_and_faults_mean_the_last() {
     let features = &listed.server.features;
     let resumption = Resumption { by: ResumeBy::Tickets, count: Some(2), lifetime: Some(Duration::from_secs(3600)) };
     assert_eq!(features.resumption, Some(resumption));
-    assert_eq!(features.early_data, Some(EarlyData { max: 16_384, window: Some(Duration::from_secs(5)) }));
+    assert_eq!(
+        features.early_data,
+        Some(EarlyData { max: 16_384, window: Some(Duration::from_secs(5)), without_cookie: false })
+    );
     assert_eq!(
         (&features.psk_modes, &listed.client.features.psk_modes),
         (&vec![PskMode::PskKe], &vec![PskMode::PskKe])

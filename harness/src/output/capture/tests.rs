@@ -5,8 +5,7 @@ use etherparse::{NetHeaders, PacketHeaders, TransportHeader};
 use pcap_file::pcapng::{Block, PcapNgReader};
 
 use super::*;
-use crate::trace::Visit;
-use crate::trace::{Cause, Copy, DatagramId, Event, Fate, FaultAction, Sent};
+use crate::trace::{Cause, Copy, DatagramId, Event, Fate, FaultAction, Path, Refusal, Sent, Visit};
 
 const ADDRESSES: Addresses = Addresses { client: crate::plan::CLIENT, server: crate::plan::SERVER };
 
@@ -125,4 +124,57 @@ fn a_datagram_too_large_for_ip_is_cut_and_says_so() {
     };
     let (_, packets) = read(&capture(&trace, View::Wire));
     assert_eq!(packets[0].2, "#0 client (cut from 65508 B): dropped");
+}
+
+/// Source and destination of each packet.
+fn addresses(file: &[u8]) -> Vec<[String; 2]> {
+    let mut reader = PcapNgReader::new(file).unwrap();
+    let mut found = vec![];
+    while let Some(block) = reader.next_block() {
+        let Block::EnhancedPacket(block) = block.unwrap() else { continue };
+        let headers = PacketHeaders::from_ip_slice(&block.data).unwrap();
+        let (Some(NetHeaders::Ipv4(ip, _)), Some(TransportHeader::Udp(udp))) = (headers.net, headers.transport) else {
+            panic!("UDP over IPv4")
+        };
+        let text = |ip: [u8; 4], port| SocketAddr::from((ip, port)).to_string();
+        found.push([text(ip.source, udp.source_port), text(ip.destination, udp.destination_port)]);
+    }
+    found
+}
+
+#[test]
+fn behind_a_nat_each_end_sees_addresses_of_its_own_and_copies_show_where_they_claim_to_be_from() {
+    let (inside, outside) = (crate::addresses::CLIENT, crate::addresses::OUTSIDE);
+    let path = Some(Path { inside: Some(inside), outside });
+    let on_path = |id, from, forged| {
+        let copies = vec![Copy { due: Some(at(20)), forged: None }, Copy { due: Some(at(25)), forged }];
+        let What::Sent(sent) = sent(id, from, Fate { causes: vec![], copies }) else { panic!() };
+        Event { at: at(10), visit: Visit::FIRST, what: What::Sent(Sent { path, ..sent }) }
+    };
+    let arrival =
+        |id, copy| Event { at: at(20), visit: Visit::FIRST, what: What::Delivered { id: DatagramId(id), copy } };
+    let refused = What::Refused { id: DatagramId(1), copy: 0, why: Refusal::NoMapping };
+    let trace = Trace {
+        events: vec![
+            on_path(0, Role::Client, Some(crate::addresses::STRANGER)),
+            on_path(1, Role::Server, None),
+            arrival(0, 0),
+            arrival(0, 1),
+            Event { at: at(20), visit: Visit::FIRST, what: refused },
+            arrival(1, 1),
+        ],
+    };
+    let server = ADDRESSES.server.to_string();
+    let [inside, outside] = [inside, outside].map(|address| address.to_string());
+    let stranger = crate::addresses::STRANGER.to_string();
+    let up = |from: &str| [from.to_owned(), server.clone()];
+    let down = |to: &str| [server.clone(), to.to_owned()];
+    assert_eq!(addresses(&capture(&trace, View::At(Role::Client))), [up(&inside), down(&inside)]);
+    let at_server = addresses(&capture(&trace, View::At(Role::Server)));
+    assert_eq!(at_server, [down(&outside), up(&outside), up(&stranger)]);
+    let on_wire = addresses(&capture(&trace, View::Wire));
+    assert_eq!(on_wire, [up(&outside), down(&outside), up(&stranger), down(&outside)]);
+    let (_, packets) = read(&capture(&trace, View::Wire));
+    assert!(packets[1].2.contains("lost at 0.000000020: the NAT has no mapping"), "{}", packets[1].2);
+    assert!(packets[2].2.contains("copy 1 made by a third party"), "{}", packets[2].2);
 }
