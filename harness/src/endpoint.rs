@@ -290,6 +290,10 @@ pub struct Features {
     pub return_routability: Option<ReturnRoutability>,
     /// Without such a check, follows the peer's newest record to wherever it came from.
     pub follow_unchecked: bool,
+    /// Application protocols in order of preference (RFC 7301); empty for no negotiation.
+    pub alpn: Vec<String>,
+    /// Longest plaintext to take in a protected record (RFC 8449).
+    pub record_size_limit: Option<u16>,
     /// Takes new keys when its application asks for it.
     pub key_update: bool,
     /// Asks for and gives connection IDs when its application asks for it.
@@ -314,6 +318,8 @@ impl Features {
             (early_data.is_some(), "early data"),
             (authenticates, "client authentication"),
             (self.raw_public_keys, "raw public keys"),
+            (!self.alpn.is_empty(), "choice of application protocols"),
+            (self.record_size_limit.is_some(), "limit on the size of records"),
             (moves, "connection IDs"),
             (*key_update, "key update on request"),
             (*connection_id_messages, "requests for connection IDs"),
@@ -418,4 +424,20 @@ pub enum Group {
     X25519,
     /// NIST P-256.
     P256,
+    /// NIST P-384.
+    P384,
+    /// ML-KEM-768 and X25519 together, for DTLS 1.3.
+    #[serde(rename = "x25519-mlkem768")]
+    X25519MlKem768,
+}
+
+impl fmt::Display for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::X25519 => "x25519",
+            Self::P256 => "secp256r1",
+            Self::P384 => "secp384r1",
+            Self::X25519MlKem768 => "X25519MLKEM768",
+        })
+    }
 }

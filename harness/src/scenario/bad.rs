@@ -336,6 +336,15 @@ const BAD: &[(&str, &str)] = &[
         "endpoints: {both: {return-routability: basic}}",
         "3:40 without connection IDs no address changes: add `connection-id: 8 B`",
     ),
+    (
+        "endpoints: {both: {groups: [x25519, x25519-mlkem768]}}",
+        "3:37 DTLS 1.2 cannot use this group: in DTLS 1.2 the server speaks first, which a KEM does not allow; set `dtls: 1.3`",
+    ),
+    ("endpoints: {both: {alpn: ['']}}", "3:27 no protocol has such a name: names have 1 to 255 bytes (RFC 7301 §3.1)"),
+    (
+        "endpoints: {both: {record-size-limit: 63 B}}",
+        "3:39 no record has a limit of 63 B: from 64 B to 16384 B (RFC 8449 §4)",
+    ),
     // The workload.
     ("workload: {update-keys: {}}", "3:25 DTLS 1.2 has no messages for this: set `dtls: 1.3`"),
     ("workload: {new-connection-ids: {}}", "3:32 DTLS 1.2 has no messages for this: set `dtls: 1.3`"),

@@ -11,6 +11,9 @@ use crate::pki::ChainShape;
 const EARLY_DATA_MAX: u32 = 1 << 20;
 const EARLY_DATA_DEFAULT: u32 = 1 << 14;
 const TICKETS_MAX: u64 = 8;
+/// RFC 8449 §4; DTLS 1.3 counts one byte more, the content type.
+const RECORD_SIZE_LIMIT_MIN: u16 = 64;
+const RECORD_SIZE_LIMIT_MAX: u16 = 1 << 14;
 
 impl Source<'_> {
     pub(super) fn features(
@@ -39,6 +42,8 @@ impl Source<'_> {
             raw_public_keys: self.raw_public_keys(both, own, credentials)?,
             connection_id: self.connection_id(both, own)?,
             return_routability: self.return_routability(both, own)?,
+            alpn: self.alpn(both, own)?,
+            record_size_limit: self.record_size_limit(both, own, dtls)?,
             follow_unchecked: own
                 .follow_unchecked
                 .as_ref()
@@ -203,5 +208,28 @@ impl Source<'_> {
             return Err(self.error(at, "without connection IDs no address changes", help));
         }
         Ok(Some(at.value))
+    }
+
+    fn alpn(&self, both: &EndpointKeys, own: &EndpointKeys) -> Result<Vec<String>, Error> {
+        let names = own.alpn.as_ref().or(both.alpn.as_ref()).into_iter().flatten();
+        names
+            .map(|name| match name.value.len() {
+                1..=255 => Ok(name.value.clone()),
+                _ => Err(self.error(name, "no protocol has such a name", "names have 1 to 255 bytes (RFC 7301 §3.1)")),
+            })
+            .collect()
+    }
+
+    fn record_size_limit(&self, both: &EndpointKeys, own: &EndpointKeys, dtls: Dtls) -> Result<Option<u16>, Error> {
+        let Some(at) = own.record_size_limit.as_ref().or(both.record_size_limit.as_ref()) else { return Ok(None) };
+        let max = if dtls == Dtls::V13 { RECORD_SIZE_LIMIT_MAX + 1 } else { RECORD_SIZE_LIMIT_MAX };
+        let limit = self.read(at)?;
+        match u16::try_from(limit).ok().filter(|limit| (RECORD_SIZE_LIMIT_MIN..=max).contains(limit)) {
+            Some(limit) => Ok(Some(limit)),
+            None => {
+                let help = format!("from {RECORD_SIZE_LIMIT_MIN} B to {max} B (RFC 8449 §4)");
+                Err(self.error(at, format!("no record has a limit of {limit} B"), help))
+            }
+        }
     }
 }

@@ -112,7 +112,7 @@ pub(super) struct EndpointKeys {
     /// Cipher suites in order of preference, IANA names without `TLS_`.
     pub(super) suites: Option<Vec<At<String>>>,
     /// Key exchange groups in order of preference.
-    pub(super) groups: Option<Vec<Group>>,
+    pub(super) groups: Option<Vec<At<Group>>>,
     /// The retransmission timer.
     pub(super) timer: Option<TimerKeys>,
     /// Time after which an unanswered flight ends the handshake.
@@ -133,6 +133,10 @@ pub(super) struct EndpointKeys {
     pub(super) raw_public_keys: Option<At<bool>>,
     /// Bytes of the connection ID to receive, 0 B to 255 B; `0 B` sends the peer's without an own one. Default: none.
     pub(super) connection_id: Option<Value<Bytes>>,
+    /// Application protocols in order of preference (RFC 7301). Default: none, and no negotiation.
+    pub(super) alpn: Option<Vec<At<String>>>,
+    /// Longest plaintext to take in a protected record (RFC 8449), 64 B to 16384 B, with `dtls: 1.3` to 16385 B.
+    pub(super) record_size_limit: Option<Value<Bytes>>,
     /// How a new address of the peer is checked, with connection IDs. Default: as the stack does.
     pub(super) return_routability: Option<At<ReturnRoutability>>,
     /// Whether to follow the peer's newest record to its source address where that is not checked. Default false.

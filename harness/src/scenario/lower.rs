@@ -7,7 +7,7 @@ use super::error::{Error, Source};
 use super::file::{ChainKeys, EndpointKeys, File, TimerKeys};
 use super::text::{At, Either, Time, Value};
 use super::{CredentialsSpec, EndpointSpec, Scenario, names};
-use crate::endpoint::{Ask, ClientAuth, Dtls, ResumeBy, Role};
+use crate::endpoint::{Ask, ClientAuth, Dtls, Group, ResumeBy, Role};
 use crate::pki::{self, ChainShape};
 use crate::trace::Visit;
 
@@ -183,6 +183,12 @@ impl Source<'_> {
             return Err(self.error(cookie, "a client does not ask for cookies", "put `cookie` under `server`"));
         }
         let suites = own.suites.as_ref().or(both.suites.as_ref());
+        let groups = own.groups.as_ref().or(both.groups.as_ref()).cloned().unwrap_or_default();
+        let kem = groups.iter().find(|group| group.value == Group::X25519MlKem768);
+        if let Some(group) = kem.filter(|_| dtls == Dtls::V12) {
+            let help = "in DTLS 1.2 the server speaks first, which a KEM does not allow; set `dtls: 1.3`";
+            return Err(self.error(group, "DTLS 1.2 cannot use this group", help));
+        }
         for suite in suites.into_iter().flatten() {
             self.suite(suite, dtls, credentials)?;
         }
@@ -206,7 +212,7 @@ impl Source<'_> {
             mtu,
             cookie: own.cookie.as_ref().or(both.cookie.as_ref()).is_none_or(|cookie| cookie.value),
             suites: suites.into_iter().flatten().map(|suite| suite.value.clone()).collect(),
-            groups: own.groups.as_ref().or(both.groups.as_ref()).cloned().unwrap_or_default(),
+            groups: groups.iter().map(|group| group.value).collect(),
             timer_initial,
             timer_max,
             give_up: self.read_option(give_up)?,

@@ -6,9 +6,9 @@
 #[cfg(any(feature = "dimpl", feature = "rtc-dtls"))]
 use std::time::Duration;
 
-#[cfg(any(feature = "dimpl", feature = "rtc-dtls"))]
-use crate::endpoint::Credentials;
 use crate::endpoint::EndpointConfig;
+#[cfg(any(feature = "dimpl", feature = "rtc-dtls"))]
+use crate::endpoint::{Credentials, Group};
 
 /// The family of cipher suites that credentials need.
 #[cfg(any(feature = "dimpl", feature = "rtc-dtls"))]
@@ -48,4 +48,11 @@ pub(super) fn timer_max_refused(config: &EndpointConfig, longest: Duration) -> O
 pub(super) fn features_refused(config: &EndpointConfig, has: &[&str]) -> Option<String> {
     let missing = config.features.asked().into_iter().find(|name| !has.contains(name))?;
     Some(format!("has no {missing} here"))
+}
+
+/// Why a stack that has these groups cannot have those that are asked for.
+#[cfg(any(feature = "dimpl", feature = "rtc-dtls"))]
+pub(super) fn groups_missing(config: &EndpointConfig, has: &[Group]) -> Option<String> {
+    let missing = config.groups.iter().find(|group| !has.contains(group))?;
+    Some(format!("has no key exchange over {missing} here, whose keys come from the seed"))
 }

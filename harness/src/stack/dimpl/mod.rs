@@ -17,7 +17,7 @@ use p256::pkcs8::EncodePrivateKey;
 
 use super::clock::Base;
 use super::listener::Separate;
-use super::options::{Family, features_refused, suites_missing, timer_max_refused};
+use super::options::{Family, features_refused, groups_missing, suites_missing, timer_max_refused};
 use super::{Determinism, Stack};
 use crate::endpoint::{
     Credentials, Dtls as Version, Endpoint, EndpointConfig, EndpointEvent, Group, Listener, Role, Session, Transmit,
@@ -76,7 +76,9 @@ impl Stack for Dimpl {
     }
 
     fn unsupported(&self, config: &EndpointConfig) -> Option<String> {
-        if let Some(reason) = features_refused(config, &[]) {
+        if let Some(reason) =
+            features_refused(config, &[]).or_else(|| groups_missing(config, &[Group::X25519, Group::P256]))
+        {
             return Some(reason);
         }
         let family = Family::of(&config.credentials);
@@ -209,9 +211,11 @@ fn config_builder(config: &EndpointConfig) -> ConfigBuilder {
         .dtls12_cipher_suites(&suites)
         .dtls13_cipher_suites(&suites13);
     if !config.groups.is_empty() {
-        let groups = config.groups.iter().map(|group| match group {
-            Group::X25519 => NamedGroup::X25519,
-            Group::P256 => NamedGroup::Secp256r1,
+        let groups = config.groups.iter().filter_map(|group| match group {
+            Group::X25519 => Some(NamedGroup::X25519),
+            Group::P256 => Some(NamedGroup::Secp256r1),
+            // Refused before.
+            Group::P384 | Group::X25519MlKem768 => None,
         });
         builder = builder.kx_groups(&groups.collect::<Vec<_>>());
     }

@@ -106,7 +106,8 @@ fn more(negotiated: &dtls_impl::Negotiated, is_server: bool) -> Vec<Negotiated> 
     let resumed = negotiated.resumed.then_some(Negotiated::Resumed);
     // Every client knows its server: only who the client is, is worth a word.
     let peer = if is_server { client_name(&negotiated.peer) } else { None };
-    resumed.into_iter().chain(peer.map(Negotiated::Peer)).collect()
+    let protocol = negotiated.alpn.as_ref().map(|name| Negotiated::Alpn(String::from_utf8_lossy(name).into_owned()));
+    resumed.into_iter().chain(peer.map(Negotiated::Peer)).chain(protocol).collect()
 }
 
 fn client_name(peer: &PeerIdentity) -> Option<String> {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dtls_impl::config::{
-    CertifiedKey, ClientCredentials, Common, Cookies, EarlyData, Psk,
-    PskMode as OwnPskMode, ReplayGuard, ServerCredentials, TicketKeys, Tickets, UnknownIdentity, Versions,
+    CertifiedKey, ClientCredentials, Common, Cookies, EarlyData, Psk, PskMode as OwnPskMode, ReplayGuard,
+    ServerCredentials, TicketKeys, Tickets, UnknownIdentity, Versions,
 };
 use dtls_impl::crypto::{self, CryptoProvider, Secret};
 use dtls_impl::pki::ServerVerifier;
@@ -18,12 +18,14 @@ use crate::endpoint::{Credentials, Dtls, EndpointConfig, Group, PskMode, Role};
 use crate::pki::Identity;
 
 /// What it has of [`Features`](crate::endpoint::Features).
-pub(super) const FEATURES: [&str; 5] = [
+pub(super) const FEATURES: [&str; 7] = [
     "session resumption",
     "choice of PSK modes",
     "import of external PSKs",
     "early data",
     "key update on request",
+    "choice of application protocols",
+    "limit on the size of records",
 ];
 
 /// Tickets with early data that a server remembers: more than any scenario uses.
@@ -96,6 +98,8 @@ pub(super) fn apply(config: &EndpointConfig, mutation: Option<Mutation>, common:
         let groups = config.groups.iter().map(|group| match group {
             Group::X25519 => crypto::Group::X25519,
             Group::P256 => crypto::Group::Secp256r1,
+            Group::P384 => crypto::Group::Secp384r1,
+            Group::X25519MlKem768 => crypto::Group::X25519MlKem768,
         });
         common.groups = groups.collect();
     }
@@ -110,6 +114,8 @@ pub(super) fn apply(config: &EndpointConfig, mutation: Option<Mutation>, common:
         common.psk_modes = modes.collect();
     }
     common.psk_import = config.features.psk_import.as_ref().map(|context| context.clone().into_bytes());
+    common.alpn = config.features.alpn.iter().map(|name| name.clone().into_bytes()).collect();
+    common.record_size_limit = config.features.record_size_limit;
     let timers = &mut common.timers;
     timers.initial = config.timer_initial.unwrap_or(timers.initial);
     timers.max = config.timer_max.unwrap_or(timers.max.max(timers.initial));

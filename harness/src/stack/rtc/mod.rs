@@ -27,7 +27,7 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use super::clock::Base;
 use super::last::Last;
 use super::listener::Separate;
-use super::options::{Family, features_refused, suites_missing, timer_max_refused};
+use super::options::{Family, features_refused, groups_missing, suites_missing, timer_max_refused};
 use super::{Determinism, Stack};
 use crate::endpoint::{
     Credentials, Dtls, Endpoint, EndpointConfig, EndpointEvent, Group, Listener, Role, Session, Transmit,
@@ -77,7 +77,7 @@ impl Stack for RtcDtls {
     }
 
     fn unsupported(&self, config: &EndpointConfig) -> Option<String> {
-        if let Some(reason) = features_refused(config, &[]) {
+        if let Some(reason) = features_refused(config, &[]).or_else(|| groups_missing(config, &GROUP_ORDER)) {
             return Some(reason);
         }
         if config.dtls != Dtls::V12 {
@@ -134,9 +134,11 @@ impl Stack for RtcDtls {
 
 fn build(config: &EndpointConfig, _now: SimTime, entropy: [u8; 32]) -> Result<Box<dyn Endpoint>, String> {
     let key_log = KeyLog::default();
-    let groups = config.groups.iter().map(|group| match group {
-        Group::X25519 => KeyExchangeAlgorithm::X25519,
-        Group::P256 => KeyExchangeAlgorithm::P256,
+    let groups = config.groups.iter().filter_map(|group| match group {
+        Group::X25519 => Some(KeyExchangeAlgorithm::X25519),
+        Group::P256 => Some(KeyExchangeAlgorithm::P256),
+        // Refused before.
+        Group::P384 | Group::X25519MlKem768 => None,
     });
     let provider = Provider::new(entropy, groups.collect(), Arc::clone(&key_log));
     let handshake = Arc::new(handshake_config(config, provider)?);
