@@ -110,5 +110,7 @@ mod tests {
             assert_eq!(Mutation::from_name(mutation.name()), Some(*mutation));
         }
         assert_eq!(Mutation::from_name("good-behaviour"), None);
+        let of_13: Vec<_> = Mutation::ALL.iter().filter(|mutation| mutation.is_of_13()).collect();
+        assert_eq!(of_13, [&Mutation::TakeEarlyDataAgain]);
     }
 }
