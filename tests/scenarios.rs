@@ -190,6 +190,10 @@ fn goldens_have_scenarios() -> Result<(), Failed> {
     let (golden, scenarios) = (root().join("golden"), root().join("scenarios"));
     for file in files(&golden, "snap") {
         let name = name_of(&file, &golden);
+        // Tables over many scenarios have tests of their own.
+        if name.starts_with("claims/") {
+            continue;
+        }
         let asked = scenario::load(&scenarios.join(format!("{name}.yaml"))).is_ok_and(|scenario| scenario.golden);
         if !asked {
             return Err(format!("{} has no scenario with `golden: true`: remove it", file.display()).into());
