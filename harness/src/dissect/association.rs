@@ -105,7 +105,8 @@ impl Association {
         reader: &mut Reader<'_>,
         keys: &KeyLog,
     ) -> Option<(Record, Option<Place>)> {
-        if !self.is_13 && !(self.offers_early && from == Role::Client) {
+        let may_be = self.is_13 || (self.offers_early && from == Role::Client);
+        if !may_be {
             return None;
         }
         let cid_len = self.connection_ids.len(from);

@@ -8,6 +8,7 @@ use dtls_impl::crypto::{AeadAlgorithm, HashAlgorithm, Secret, rustcrypto};
 use dtls_impl::record::protection12::Opener;
 use dtls_impl::wire::{CipherSuite, ContentType, RecordHeader};
 
+use super::cid12::CidOpener;
 use crate::endpoint::Role;
 
 /// Associations whose keys are remembered. A run has one or two.
@@ -89,7 +90,10 @@ fn hexadecimal<const N: usize>(text: &str) -> Option<[u8; N]> {
 
 /// The keys of both directions.
 #[derive(Debug)]
-pub(super) struct Openers([Opener; 2]);
+pub(super) struct Openers {
+    plain: [Opener; 2],
+    with_cid: [CidOpener; 2],
+}
 
 impl Openers {
     fn derive(master: &Secret, client_random: &[u8; 32], server_random: &[u8; 32], suite: u16) -> Option<Self> {
@@ -97,7 +101,11 @@ impl Openers {
         let (aead, hash) = algorithms(CipherSuite(suite))?;
         let block = KeyBlock::derive(&*provider, hash, aead, master.expose(), client_random, server_random);
         let opener = |part: WriteKey<'_>| Opener::new(&*provider, aead, part.key, part.iv).ok();
-        Some(Self([opener(block.of(Side::Client))?, opener(block.of(Side::Server))?]))
+        let cid_opener = |part: WriteKey<'_>| CidOpener::new(aead, part.key, part.iv);
+        Some(Self {
+            plain: [opener(block.of(Side::Client))?, opener(block.of(Side::Server))?],
+            with_cid: [cid_opener(block.of(Side::Client))?, cid_opener(block.of(Side::Server))?],
+        })
     }
 
     /// Content type and plaintext of a record; `None` if its tag is wrong.
@@ -108,13 +116,12 @@ impl Openers {
         cid: Option<&[u8]>,
         body: &[u8],
     ) -> Option<(ContentType, Vec<u8>)> {
-        let mut fragment = body.to_vec();
-        let opener = &self.0[from as usize];
-        let RecordHeader { content_type, version, epoch, seq } = *header;
-        if cid.is_some() {
-            // Not yet: needs the additional data of RFC 9146 §5.3.
-            return None;
+        if let Some(cid) = cid {
+            return self.with_cid[from as usize].open(header, cid, body);
         }
+        let mut fragment = body.to_vec();
+        let opener = &self.plain[from as usize];
+        let RecordHeader { content_type, version, epoch, seq } = *header;
         let plaintext = opener.open(content_type.0, version.0, epoch, seq, &mut fragment).ok()?;
         fragment.truncate(plaintext.end);
         Some((content_type, fragment.split_off(plaintext.start)))

@@ -4,6 +4,7 @@
 //! Reading is total: any bytes give a [`Dissected`], what cannot be read is said to be [`Body::Malformed`].
 
 mod association;
+mod cid12;
 mod connection_ids;
 mod coverage;
 mod direction;
