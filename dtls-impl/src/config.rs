@@ -1,5 +1,7 @@
 //! What an endpoint is told to be. Plain values with defaults; checked when a connection is made.
 
+mod certified_key;
+mod client_auth;
 mod early_data;
 mod sessions;
 mod sizes;
@@ -9,18 +11,18 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-
-use crate::crypto::{CryptoProvider, Group, HashAlgorithm, Secret, SigningKey};
+use crate::crypto::{CryptoProvider, Group, HashAlgorithm, Secret, SignatureScheme};
 use crate::error::{Error, Misuse};
 use crate::mutation::Mutated;
 #[cfg(feature = "mutation")]
 use crate::mutation::Mutation;
-use crate::pki::{self, ServerVerifier};
+use crate::pki::ServerVerifier;
 use crate::suite::{self, KeyExchangeKind, SUITES, SUITES13, Suite, Suite13};
 use crate::time::Instant;
-use crate::wire::CipherSuite;
+use crate::wire::{CertificateType, CipherSuite};
 
+pub use self::certified_key::CertifiedKey;
+pub use self::client_auth::ClientAuth;
 pub use self::early_data::{EarlyData, ReplayGuard};
 pub use self::sessions::SessionCache;
 pub use self::sizes::{MaxFragmentLength, RECORD_SIZE_LIMIT_MAX, RECORD_SIZE_LIMIT_MIN};
@@ -97,6 +99,9 @@ pub struct Common {
     pub cipher_suites: Vec<CipherSuite>,
     /// Key exchange groups in order of preference. Default: X25519, P-256. Those that DTLS 1.3 alone has count there only.
     pub groups: Vec<Group>,
+    /// Signatures to accept of certificates and their owners, in order of preference: what is offered to the peer. Default:
+    /// ECDSA on P-256, Ed25519, and RSA with SHA-256 in both forms. Signatures of the own key are its own affair.
+    pub signature_schemes: Vec<SignatureScheme>,
     /// Key exchange that goes with pre-shared keys in DTLS 1.3, in order of preference. Default: with an ephemeral key
     /// exchange only.
     pub psk_modes: Vec<PskMode>,
@@ -137,6 +142,12 @@ impl Common {
             cipher_suites13: SUITES13.iter().map(|suite| suite.code).collect(),
             cipher_suites: suites.map(|suite| suite.code).collect(),
             groups: vec![Group::X25519, Group::Secp256r1],
+            signature_schemes: vec![
+                SignatureScheme::EcdsaSecp256r1Sha256,
+                SignatureScheme::Ed25519,
+                SignatureScheme::RsaPssRsaeSha256,
+                SignatureScheme::RsaPkcs1Sha256,
+            ],
             psk_modes: vec![PskMode::DheKe],
             psk_import: None,
             alpn: Vec::new(),
@@ -205,6 +216,9 @@ impl Common {
         if (self.groups.is_empty() || none_for_12) && ecdhe {
             return Err(Misuse::NoGroups);
         }
+        if self.signature_schemes.is_empty() {
+            return Err(Misuse::NoSchemes);
+        }
         if self.psk_modes.is_empty()
             || self.psk_import.as_ref().is_some_and(|context| context.len() > IMPORT_CONTEXT_MAX)
         {
@@ -239,9 +253,9 @@ impl Psk {
 pub enum ClientCredentials {
     /// Both know a key.
     Psk(Psk),
-    /// The server shows a certificate chain that ends in a trusted root; the client stays anonymous.
+    /// The server shows a certificate chain that ends in a trusted root, or a key that is known.
     Certificate {
-        /// Knows the roots.
+        /// Knows the roots, or the keys.
         verifier: Arc<ServerVerifier>,
     },
 }
@@ -249,6 +263,14 @@ pub enum ClientCredentials {
 impl ClientCredentials {
     pub(crate) const fn usable(&self, key_exchange: KeyExchangeKind) -> bool {
         matches!(self, Self::Psk(_)) == key_exchange.has_psk()
+    }
+
+    /// What a server that shows something is to show.
+    pub(crate) fn server_type(&self) -> CertificateType {
+        match self {
+            Self::Psk(_) => CertificateType::X509,
+            Self::Certificate { verifier } => verifier.certificate_type(),
+        }
     }
 }
 
@@ -260,6 +282,8 @@ pub struct ClientConfig {
     pub common: Common,
     /// Who authenticates how.
     pub credentials: ClientCredentials,
+    /// What the client shows to a server that asks for a certificate. Not with a PSK. Default: nothing.
+    pub identity: Option<CertifiedKey>,
     /// Whether to ask for what it takes to resume sessions later: see [`Event::Session`](crate::Event::Session). Default:
     /// no.
     pub sessions: bool,
@@ -276,7 +300,7 @@ impl ClientConfig {
     /// Defaults for these credentials.
     pub fn new(provider: Arc<dyn CryptoProvider>, credentials: ClientCredentials) -> Self {
         let common = Common::new(provider, |key_exchange| credentials.usable(key_exchange));
-        Self { common, credentials, sessions: false, early_data: false, max_fragment_length: None }
+        Self { common, credentials, identity: None, sessions: false, early_data: false, max_fragment_length: None }
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {
@@ -284,30 +308,11 @@ impl ClientConfig {
         self.common.check(psk, |key_exchange| self.credentials.usable(key_exchange))?;
         if let ClientCredentials::Psk(psk) = &self.credentials {
             Psk::check(&psk.identity, &psk.key)?;
+            if self.identity.is_some() {
+                return Err(Misuse::BadClientAuth.into());
+            }
         }
         Ok(())
-    }
-}
-
-/// A certificate chain and the private key of its first certificate.
-#[derive(Clone, Debug)]
-pub struct CertifiedKey {
-    pub(crate) chain: Vec<CertificateDer<'static>>,
-    pub(crate) key: Arc<dyn SigningKey>,
-}
-
-impl CertifiedKey {
-    /// Loads the key: PKCS#8 or SEC1, ECDSA P-256 or Ed25519. The chain starts with the server's own certificate, which
-    /// must be for this key.
-    pub fn new(
-        provider: &dyn CryptoProvider,
-        chain: Vec<CertificateDer<'static>>,
-        key: &PrivateKeyDer<'_>,
-    ) -> Result<Self, Error> {
-        let end_entity = chain.first().ok_or(Misuse::BadCertifiedKey)?;
-        let key = provider.signing_key(key).map_err(|_| Misuse::BadCertifiedKey)?;
-        pki::key_fits_certificate(provider, &*key, end_entity).map_err(|_| Misuse::BadCertifiedKey)?;
-        Ok(Self { chain, key })
     }
 }
 
@@ -334,16 +339,17 @@ pub enum ServerCredentials {
         /// What to do with other identities.
         unknown: UnknownIdentity,
     },
-    /// A certificate chain; clients stay anonymous.
+    /// A certificate chain, or a raw public key.
     Certificate(CertifiedKey),
 }
 
 impl ServerCredentials {
-    /// A server has no RSA keys: those suites are for clients.
-    pub(crate) const fn usable(&self, key_exchange: KeyExchangeKind) -> bool {
+    /// The key says which suites of DTLS 1.2 it signs for.
+    pub(crate) fn usable(&self, key_exchange: KeyExchangeKind) -> bool {
         match self {
             Self::Psk { .. } => key_exchange.has_psk(),
-            Self::Certificate(_) => matches!(key_exchange, KeyExchangeKind::EcdheEcdsa),
+            Self::Certificate(own) if own.is_rsa() => key_exchange == KeyExchangeKind::EcdheRsa,
+            Self::Certificate(_) => key_exchange == KeyExchangeKind::EcdheEcdsa,
         }
     }
 }
@@ -368,6 +374,8 @@ pub struct ServerConfig {
     pub common: Common,
     /// Who authenticates how.
     pub credentials: ServerCredentials,
+    /// Certificates of clients. Not with PSKs. Default: not asked for.
+    pub client_auth: ClientAuth,
     /// The cookie exchange.
     pub cookies: Cookies,
     /// Tickets for resumption, to clients of DTLS 1.2 that ask and to all of 1.3. Default: none.
@@ -382,7 +390,8 @@ impl ServerConfig {
     /// Defaults for these credentials.
     pub fn new(provider: Arc<dyn CryptoProvider>, credentials: ServerCredentials, cookies: Cookies) -> Self {
         let common = Common::new(provider, |key_exchange| credentials.usable(key_exchange));
-        Self { common, credentials, cookies, tickets: None, sessions: None, early_data: None }
+        let (tickets, sessions) = (None, None);
+        Self { common, credentials, client_auth: ClientAuth::None, cookies, tickets, sessions, early_data: None }
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {
@@ -395,6 +404,9 @@ impl ServerConfig {
         }
         if let ServerCredentials::Psk { keys, .. } = &self.credentials {
             keys.iter().try_for_each(|(identity, key)| Psk::check(identity, key))?;
+            if self.client_auth.verifier().is_some() {
+                return Err(Misuse::BadClientAuth.into());
+            }
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use core::convert::Infallible;
 use core::fmt;
 
 use rand_chacha::ChaCha20Rng;
-use rand_core::{Rng, SeedableRng, TryRng};
+use rand_core::{Rng, SeedableRng, TryCryptoRng, TryRng};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// Where all random bytes of one connection come from: randoms and ephemeral keys. For real use it must be fresh and
@@ -54,6 +54,8 @@ impl TryRng for Entropy {
         self.0.try_fill_bytes(bytes)
     }
 }
+
+impl TryCryptoRng for Entropy {}
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::crypto::CryptoError;
 use crate::pki::CertificateError;
-use crate::wire::{AlertDescription, HandshakeType, ParseError};
+use crate::wire::{AlertDescription, HandshakeType, ParseError, ProtocolVersion};
 
 /// Why a connection failed, or why a call was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub enum Error {
     PeerIncompatible(PeerIncompatible),
     /// A message of the peer cannot be read.
     BadMessage(HandshakeType, ParseError),
-    /// The server's certificates were refused.
+    /// The peer's certificates, or its raw public key, were refused.
     BadCertificate(CertificateError),
     /// The peer sent a fatal alert.
     AlertReceived(AlertDescription),
@@ -42,6 +42,8 @@ pub enum PeerMisbehaved {
     UnsolicitedExtension,
     /// A server chose a cipher suite that was not offered.
     SuiteNotOffered,
+    /// A server chose a certificate type that was not offered (RFC 7250 §4.2).
+    CertificateTypeNotOffered,
     /// A server chose a group that was not offered.
     GroupNotOffered,
     /// A signature scheme that was not offered or does not belong to the suite.
@@ -99,6 +101,13 @@ pub enum PeerIncompatible {
     NoCommonGroup,
     /// The client does not verify signatures of the server's key.
     NoCommonScheme,
+    /// One end has raw public keys where the other has X.509 certificates (RFC 7250 §4.2).
+    NoCommonCertificateType,
+    /// The client has no certificate, or none that fits, and one is required. The alert depends on the version.
+    NoClientCertificate {
+        /// Of the handshake.
+        version: ProtocolVersion,
+    },
     /// The peer lacks extended_master_secret, and the configuration requires it.
     NoExtendedMasterSecret,
     /// The client offers none of the application protocols that the server has (RFC 7301 §3.2).
@@ -145,6 +154,10 @@ pub enum Misuse {
     BadAlpn,
     /// The record size limit is outside of what the versions allow.
     BadRecordSize,
+    /// Certificates or their verification are configured where all authentication is by PSK.
+    BadClientAuth,
+    /// No signature schemes are configured.
+    NoSchemes,
     /// A certificate chain is empty, or its key does not load or does not belong to it.
     BadCertifiedKey,
     /// The server name is missing where certificates are checked, or is not a DNS name.
@@ -159,6 +172,7 @@ impl Error {
                 PeerMisbehaved::UnexpectedMessage(_) => AlertDescription::UNEXPECTED_MESSAGE,
                 PeerMisbehaved::UnsolicitedExtension => AlertDescription::UNSUPPORTED_EXTENSION,
                 PeerMisbehaved::BadRenegotiationInfo => AlertDescription::HANDSHAKE_FAILURE,
+                PeerMisbehaved::CertificateTypeNotOffered => AlertDescription::ILLEGAL_PARAMETER,
                 PeerMisbehaved::DuplicateExtension => AlertDescription::DECODE_ERROR,
                 PeerMisbehaved::BadSignature | PeerMisbehaved::BadFinished | PeerMisbehaved::BadBinder => {
                     AlertDescription::DECRYPT_ERROR
@@ -188,9 +202,15 @@ impl Error {
                 PeerIncompatible::NoCommonVersion => AlertDescription::PROTOCOL_VERSION,
                 PeerIncompatible::NoCommonProtocol => AlertDescription::NO_APPLICATION_PROTOCOL,
                 PeerIncompatible::UnknownPskIdentity => AlertDescription::UNKNOWN_PSK_IDENTITY,
+                PeerIncompatible::NoCommonCertificateType => AlertDescription::UNSUPPORTED_CERTIFICATE,
+                PeerIncompatible::NoClientCertificate { version: ProtocolVersion::DTLS1_3 } => {
+                    AlertDescription::CERTIFICATE_REQUIRED
+                }
                 PeerIncompatible::NoCommonSuite
                 | PeerIncompatible::NoCommonGroup
                 | PeerIncompatible::NoCommonScheme
+                // RFC 5246 §7.4.6.
+                | PeerIncompatible::NoClientCertificate { .. }
                 | PeerIncompatible::NoExtendedMasterSecret => AlertDescription::HANDSHAKE_FAILURE,
             },
             Self::BadMessage(..) => AlertDescription::DECODE_ERROR,
@@ -210,7 +230,7 @@ impl fmt::Display for Error {
             Self::PeerMisbehaved(misbehaved) => write!(f, "peer misbehaved: {misbehaved:?}"),
             Self::PeerIncompatible(incompatible) => write!(f, "peer is incompatible: {incompatible:?}"),
             Self::BadMessage(message, reason) => write!(f, "{message} cannot be read: {reason}"),
-            Self::BadCertificate(error) => write!(f, "server refused: {error}"),
+            Self::BadCertificate(error) => write!(f, "peer refused: {error}"),
             Self::AlertReceived(description) => write!(f, "peer sent the fatal alert {description}"),
             Self::TimedOut => f.write_str("peer did not answer within the give-up time"),
             Self::SequenceExhausted => f.write_str("record sequence numbers are used up"),
@@ -252,6 +272,18 @@ mod tests {
             (Error::PeerMisbehaved(PeerMisbehaved::BadSignature), Some(AlertDescription::DECRYPT_ERROR)),
             (Error::PeerIncompatible(PeerIncompatible::NoCommonVersion), Some(AlertDescription::PROTOCOL_VERSION)),
             (Error::PeerIncompatible(PeerIncompatible::NoCommonSuite), Some(AlertDescription::HANDSHAKE_FAILURE)),
+            (
+                Error::PeerIncompatible(PeerIncompatible::NoCommonCertificateType),
+                Some(AlertDescription::UNSUPPORTED_CERTIFICATE),
+            ),
+            (
+                Error::PeerIncompatible(PeerIncompatible::NoClientCertificate { version: ProtocolVersion::DTLS1_2 }),
+                Some(AlertDescription::HANDSHAKE_FAILURE),
+            ),
+            (
+                Error::PeerIncompatible(PeerIncompatible::NoClientCertificate { version: ProtocolVersion::DTLS1_3 }),
+                Some(AlertDescription::CERTIFICATE_REQUIRED),
+            ),
             (Error::BadCertificate(CertificateError::UnknownIssuer), Some(AlertDescription::UNKNOWN_CA)),
             (
                 Error::BadMessage(HandshakeType::SERVER_HELLO, ParseError::Truncated),

@@ -18,9 +18,10 @@
 //!
 //! Beside these, with the feature `tokio`: streams and listeners over real sockets.
 //!
-//! Supported: cipher suites with AEAD, authenticated by ECDSA, Ed25519 or RSA certificates (RSA for clients only) or by
-//! PSK; X25519 and P-256, on request P-384 and, in 1.3, X25519MLKEM768; extended_master_secret; the cookie exchange without
-//! state; ALPN, record_size_limit and max_fragment_length; exporters.
+//! Supported: cipher suites with AEAD, authenticated by ECDSA (P-256, P-384), Ed25519 or RSA certificates, by raw public
+//! keys (RFC 7250) or by PSK; clients by certificate or raw public key, too, where a server asks; X25519 and P-256, on
+//! request P-384 and, in 1.3, X25519MLKEM768; extended_master_secret; the cookie exchange without state; ALPN,
+//! record_size_limit and max_fragment_length; exporters.
 //!
 //! In DTLS 1.2 resumption by session id and by ticket (RFC 5077), of sessions with an extended master secret.
 //!
@@ -29,8 +30,8 @@
 //! data, off by default and taken once; and negotiation down to 1.2 with its protection.
 //! TLS_AES_128_CCM_8_SHA256 is there for those who ask for it (RFC 9147 §4.5.3).
 //!
-//! Not supported: renegotiation, on purpose; client certificates (a request is answered with none), CBC suites,
-//! compression, heartbeats; of DTLS 1.3 connection IDs, and early data together with ALPN. Flights go out at once, however
+//! Not supported: renegotiation, on purpose; one server with certificates and raw keys or with certificates by name,
+//! authentication after the handshake, revocation, CBC suites, compression, heartbeats; of DTLS 1.3 connection IDs, and early data together with ALPN. Flights go out at once, however
 //! many records they have (RFC 9147 §5.8.3 would have pauses after ten). One connection is one association: a ClientHello
 //! on an established association does not start another (RFC 6347 §4.2.8 is for whoever owns the socket and makes
 //! connections).

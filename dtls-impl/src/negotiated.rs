@@ -48,6 +48,16 @@ impl PeerIdentity {
         matches!(self, Self::Anonymous)
     }
 
+    /// Bytes that name the peer, framing aside.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Anonymous => 0,
+            Self::Psk(identity) => identity.len(),
+            Self::Certificate(chain) => chain.iter().map(|certificate| certificate.len()).sum(),
+            Self::RawPublicKey(key) => key.len(),
+        }
+    }
+
     /// Writes the identity for a ticket.
     pub(crate) fn emit(&self, w: &mut Writer) {
         match self {

@@ -19,8 +19,8 @@ use crate::negotiated::Negotiated;
 use crate::session::ClientSession;
 use crate::time::Instant;
 use crate::wire::{
-    Alert, AlertDescription, AlertLevel, ClientHello, ContentType, ExtensionType, Fragments, HANDSHAKE_HEADER_LEN,
-    HandshakeHeader, HandshakeType, ProtocolVersion, RecordHeader, Records, ServerHello,
+    Alert, AlertDescription, AlertLevel, CertificateType, ClientHello, ContentType, ExtensionType, Fragments,
+    HANDSHAKE_HEADER_LEN, HandshakeHeader, HandshakeType, ProtocolVersion, RecordHeader, Records, ServerHello,
 };
 
 /// One end of one DTLS association.
@@ -52,7 +52,8 @@ macro_rules! on_either {
 
 impl Connection {
     /// A client, which has its first flight ready. `server_name` goes into server_name if it is a DNS name, and is what
-    /// the certificate is checked for; it may be absent with PSK only.
+    /// the certificate is checked for; it may be absent with PSKs and raw public
+    /// keys only.
     pub fn client(
         config: Arc<ClientConfig>,
         server_name: Option<&str>,
@@ -85,7 +86,9 @@ impl Connection {
         config.check()?;
         let server_name = server_name.map(|name| ServerName::try_from(name.to_owned()));
         let server_name = server_name.transpose().map_err(|_| Misuse::BadServerName)?;
-        if server_name.is_none() && matches!(config.credentials, ClientCredentials::Certificate { .. }) {
+        let by_certificate = matches!(config.credentials, ClientCredentials::Certificate { .. });
+        let needs_name = by_certificate && config.credentials.server_type() == CertificateType::X509;
+        if server_name.is_none() && needs_name {
             return Err(Misuse::BadServerName.into());
         }
         let engine = match config.common.versions {

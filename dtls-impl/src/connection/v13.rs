@@ -67,7 +67,7 @@ enum State {
     /// A server that knows nothing of its peer.
     Listening,
     Client(Box<client13::State>),
-    Server(Box<server13::WaitFinished>),
+    Server(Box<server13::State>),
     Established(Box<Session13>),
     Ended,
 }

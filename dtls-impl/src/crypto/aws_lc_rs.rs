@@ -13,7 +13,7 @@ use aws_lc_rs::aead::{self, Aad, LessSafeKey, Nonce, UnboundKey, quic};
 use aws_lc_rs::agreement::{self, EphemeralPrivateKey, UnparsedPublicKey};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
-use rand_core::Rng;
+use rand_core::{CryptoRng, Rng};
 use rustls_pki_types::{PrivateKeyDer, SignatureVerificationAlgorithm};
 
 use self::hybrid::Hybrid;
@@ -86,23 +86,25 @@ impl CryptoProvider for AwsLcRs {
         Ok(Response { share, secret: own.complete(peer)? })
     }
 
+    /// P-256 and Ed25519 are the crate's; what is rarer stays with the default provider.
     fn signing_key(&self, key: &PrivateKeyDer<'_>) -> Result<Arc<dyn SigningKey>, CryptoError> {
-        let ecdsa = match key {
-            PrivateKeyDer::Pkcs8(der) => {
-                EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, der.secret_pkcs8_der())
+        let plain = RustCrypto.signing_key(key)?;
+        let public_key = plain.public_key().to_vec();
+        let p256 = &ECDSA_P256_SHA256_ASN1_SIGNING;
+        match (plain.schemes(), key) {
+            ([SignatureScheme::EcdsaSecp256r1Sha256], PrivateKeyDer::Pkcs8(der)) => {
+                let key = EcdsaKeyPair::from_pkcs8(p256, der.secret_pkcs8_der()).map_err(|_| CryptoError::BadKey)?;
+                Ok(Arc::new(EcdsaP256 { key, public_key }))
             }
-            PrivateKeyDer::Sec1(der) => {
-                EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_ASN1_SIGNING, der.secret_sec1_der())
+            ([SignatureScheme::EcdsaSecp256r1Sha256], PrivateKeyDer::Sec1(der)) => {
+                let key = EcdsaKeyPair::from_private_key_der(p256, der.secret_sec1_der());
+                Ok(Arc::new(EcdsaP256 { key: key.map_err(|_| CryptoError::BadKey)?, public_key }))
             }
-            _ => return Err(CryptoError::BadKey),
-        };
-        match (ecdsa, key) {
-            (Ok(key), _) => Ok(Arc::new(EcdsaP256(key))),
-            (Err(_), PrivateKeyDer::Pkcs8(der)) => {
+            ([SignatureScheme::Ed25519], PrivateKeyDer::Pkcs8(der)) => {
                 let key = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der.secret_pkcs8_der());
-                Ok(Arc::new(Ed25519(key.map_err(|_| CryptoError::BadKey)?)))
+                Ok(Arc::new(Ed25519 { key: key.map_err(|_| CryptoError::BadKey)?, public_key }))
             }
-            (Err(_), _) => Err(CryptoError::BadKey),
+            _ => Ok(plain),
         }
     }
 
@@ -205,15 +207,30 @@ impl KeyExchange for Ephemeral {
     }
 }
 
-struct EcdsaP256(EcdsaKeyPair);
+struct EcdsaP256 {
+    key: EcdsaKeyPair,
+    public_key: Vec<u8>,
+}
 
 impl SigningKey for EcdsaP256 {
-    fn scheme(&self) -> SignatureScheme {
-        SignatureScheme::EcdsaSecp256r1Sha256
+    fn schemes(&self) -> &[SignatureScheme] {
+        &[SignatureScheme::EcdsaSecp256r1Sha256]
     }
 
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
-        let signature = self.0.sign(&SystemRandom::new(), message).map_err(|_| CryptoError::BadKey)?;
+    fn public_key(&self) -> &[u8] {
+        &self.public_key
+    }
+
+    fn sign(
+        &self,
+        scheme: SignatureScheme,
+        message: &[u8],
+        _random: &mut dyn CryptoRng,
+    ) -> Result<Vec<u8>, CryptoError> {
+        if scheme != SignatureScheme::EcdsaSecp256r1Sha256 {
+            return Err(CryptoError::BadKey);
+        }
+        let signature = self.key.sign(&SystemRandom::new(), message).map_err(|_| CryptoError::BadKey)?;
         Ok(signature.as_ref().to_vec())
     }
 }
@@ -224,15 +241,30 @@ impl fmt::Debug for EcdsaP256 {
     }
 }
 
-struct Ed25519(Ed25519KeyPair);
+struct Ed25519 {
+    key: Ed25519KeyPair,
+    public_key: Vec<u8>,
+}
 
 impl SigningKey for Ed25519 {
-    fn scheme(&self) -> SignatureScheme {
-        SignatureScheme::Ed25519
+    fn schemes(&self) -> &[SignatureScheme] {
+        &[SignatureScheme::Ed25519]
     }
 
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
-        Ok(self.0.sign(message).as_ref().to_vec())
+    fn public_key(&self) -> &[u8] {
+        &self.public_key
+    }
+
+    fn sign(
+        &self,
+        scheme: SignatureScheme,
+        message: &[u8],
+        _random: &mut dyn CryptoRng,
+    ) -> Result<Vec<u8>, CryptoError> {
+        if scheme != SignatureScheme::Ed25519 {
+            return Err(CryptoError::BadKey);
+        }
+        Ok(self.key.sign(message).as_ref().to_vec())
     }
 }
 

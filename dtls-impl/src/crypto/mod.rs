@@ -19,7 +19,7 @@ pub(crate) mod test_vectors;
 use core::fmt::Debug;
 use std::sync::Arc;
 
-use rand_core::Rng;
+use rand_core::{CryptoRng, Rng};
 use rustls_pki_types::{PrivateKeyDer, SignatureVerificationAlgorithm};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
@@ -121,10 +121,45 @@ pub enum SignatureScheme {
     EcdsaSecp256r1Sha256,
     /// Ed25519, 0x0807.
     Ed25519,
-    /// RSASSA-PSS with SHA-256 and an rsaEncryption key, 0x0804. Verification only.
+    /// ECDSA on P-384 with SHA-384, 0x0503.
+    EcdsaSecp384r1Sha384,
+    /// RSASSA-PSS with SHA-256 and an rsaEncryption key, 0x0804.
     RsaPssRsaeSha256,
-    /// RSASSA-PKCS1-v1_5 with SHA-256, 0x0401. Verification only.
+    /// RSASSA-PSS with SHA-384 and an rsaEncryption key, 0x0805.
+    RsaPssRsaeSha384,
+    /// RSASSA-PSS with SHA-512 and an rsaEncryption key, 0x0806.
+    RsaPssRsaeSha512,
+    /// RSASSA-PKCS1-v1_5 with SHA-256, 0x0401.
     RsaPkcs1Sha256,
+    /// RSASSA-PKCS1-v1_5 with SHA-384, 0x0501.
+    RsaPkcs1Sha384,
+    /// RSASSA-PKCS1-v1_5 with SHA-512, 0x0601.
+    RsaPkcs1Sha512,
+}
+
+impl SignatureScheme {
+    /// Every scheme.
+    pub const ALL: [Self; 9] = [
+        Self::EcdsaSecp256r1Sha256,
+        Self::Ed25519,
+        Self::EcdsaSecp384r1Sha384,
+        Self::RsaPssRsaeSha256,
+        Self::RsaPssRsaeSha384,
+        Self::RsaPssRsaeSha512,
+        Self::RsaPkcs1Sha256,
+        Self::RsaPkcs1Sha384,
+        Self::RsaPkcs1Sha512,
+    ];
+
+    /// Whether keys are RSA keys: what the suites of DTLS 1.2 tell apart.
+    pub(crate) const fn is_rsa(self) -> bool {
+        !matches!(self, Self::EcdsaSecp256r1Sha256 | Self::EcdsaSecp384r1Sha384 | Self::Ed25519)
+    }
+
+    /// Whether handshakes of DTLS 1.3 may be signed so: PKCS1 is for certificates alone (RFC 8446 §4.2.3).
+    pub(crate) const fn signs_13(self) -> bool {
+        !matches!(self, Self::RsaPkcs1Sha256 | Self::RsaPkcs1Sha384 | Self::RsaPkcs1Sha512)
+    }
 }
 
 /// Why a primitive said no. Says nothing about the bytes that were refused.
@@ -262,10 +297,14 @@ pub struct Response {
 
 /// A long-term private key, loaded once per configuration.
 pub trait SigningKey: Debug + Send + Sync {
-    /// The scheme this key signs with.
-    fn scheme(&self) -> SignatureScheme;
-    /// Signs; deterministic for every supported scheme (RFC 6979, RFC 8032).
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError>;
+    /// The schemes this key signs with, in order of preference.
+    fn schemes(&self) -> &[SignatureScheme];
+    /// The public key, a DER SubjectPublicKeyInfo.
+    fn public_key(&self) -> &[u8];
+    /// Signs. Only RSA draws on `random`; ECDSA and Ed25519 are deterministic (RFC 6979, RFC 8032). Fails with
+    /// [`CryptoError::BadKey`] if the scheme is not one of this key's.
+    fn sign(&self, scheme: SignatureScheme, message: &[u8], random: &mut dyn CryptoRng)
+    -> Result<Vec<u8>, CryptoError>;
 }
 
 /// The primitives the protocol needs. Implementations keep no state between calls.
@@ -294,7 +333,8 @@ pub trait CryptoProvider: Debug + Send + Sync {
         let share = own.public_key().to_vec();
         Ok(Response { share, secret: own.complete(peer)? })
     }
-    /// Loads a private key: PKCS#8 or SEC1, ECDSA P-256 or Ed25519.
+    /// Loads a private key: ECDSA on P-256 or P-384 as PKCS#8 or SEC1, Ed25519 as PKCS#8, RSA as PKCS#8 or PKCS#1. A
+    /// provider may know fewer.
     fn signing_key(&self, key: &PrivateKeyDer<'_>) -> Result<Arc<dyn SigningKey>, CryptoError>;
     /// Algorithms for certificate chains and for signatures by an end-entity certificate.
     fn signature_algorithms(&self) -> &'static [&'static dyn SignatureVerificationAlgorithm];

@@ -5,8 +5,9 @@
 //! 4. ServerHello                                                            -> `WaitCertificate` or, with PSK, next
 //!    Certificate                                                            -> `WaitKeyExchange`
 //!    ServerKeyExchange, absent in plain PSK without a hint                  -> `WaitHelloDone`
-//!    CertificateRequest, ServerHelloDone
-//! 5. (empty Certificate,) ClientKeyExchange, ChangeCipherSpec, Finished     -> `WaitFinished`
+//!    (CertificateRequest,) ServerHelloDone
+//! 5. (Certificate,) ClientKeyExchange, (CertificateVerify,)
+//!    ChangeCipherSpec, Finished                                             -> `WaitFinished`
 //! 6. (NewSessionTicket,)                                                       `WaitTicket` if it was announced
 //!    ChangeCipherSpec, Finished                                             -> established
 //!
@@ -14,17 +15,21 @@
 
 mod resumption;
 
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls_pki_types::ServerName;
 
 pub(crate) use self::resumption::Offer;
 use self::resumption::{Keeping, WaitTicket};
+use super::authentication::{
+    Answer, Believed, certificate_12, certificate_verify, chosen_types, offered_scheme, offered_types, scheme_codes,
+    shown_12,
+};
 use super::builder::FlightBuilder;
 use super::session::{Randoms, Session};
 use super::transcript::Transcript;
-use super::{Context, Step, agree, code, expect, named, read, speaks_dtls12, unexpected};
+use super::{Context, Step, agree, expect, named, read, speaks_dtls12, unexpected};
 use crate::config::{ClientConfig, ClientCredentials, ExtendedMasterSecret};
 use crate::crypto::schedule12::{Side, psk_premaster};
-use crate::crypto::{Group, Secret, SignatureScheme};
+use crate::crypto::{Group, Secret};
 use crate::error::{Error, Misuse, PeerIncompatible, PeerMisbehaved};
 use crate::event::Event;
 use crate::flight::reassembly::Message;
@@ -32,29 +37,19 @@ use crate::flight::{FlightItem, OutgoingFlight};
 use crate::link::FlightKind;
 use crate::mutation::Mutation;
 use crate::negotiated::PeerIdentity;
-use crate::pki;
 use crate::session::ClientSession;
 use crate::suite::{KeyExchangeKind, Suite};
 use crate::terms;
-use crate::time::Instant;
 use crate::wire::{
-    COMPRESSION_NULL, Certificate, CertificateRequest, CipherSuite, ClientHello, ClientHelloStart, ClientKeyExchange,
-    DOWNGRADE_TO_1_0, DOWNGRADE_TO_1_2, EcdhParams, Empty, Extension, Extensions, Finished, HandshakeType,
-    HelloVerifyRequest, POINT_FORMAT_UNCOMPRESSED, ProtocolVersion, ServerHello, ServerKeyExchangeEcdhePsk,
-    ServerKeyExchangePsk, ServerKeyExchangeSigned, Writer, body_of,
+    COMPRESSION_NULL, CertificateType, CipherSuite, ClientHello, ClientHelloStart, ClientKeyExchange, DOWNGRADE_TO_1_0,
+    DOWNGRADE_TO_1_2, EcdhParams, Empty, Extension, Extensions, Finished, HandshakeType, HelloVerifyRequest,
+    POINT_FORMAT_UNCOMPRESSED, ProtocolVersion, ServerHello, ServerKeyExchangeEcdhePsk, ServerKeyExchangePsk,
+    ServerKeyExchangeSigned, Writer, body_of,
 };
 
 /// HelloVerifyRequests answered in one handshake. One is normal, a second follows a change of the server's secret;
 /// without a bound a forger could keep us at it.
 const HELLO_VERIFY_REQUESTS_MAX: u8 = 4;
-
-/// Schemes offered, in order of preference.
-const SCHEMES: [SignatureScheme; 4] = [
-    SignatureScheme::EcdsaSecp256r1Sha256,
-    SignatureScheme::Ed25519,
-    SignatureScheme::RsaPssRsaeSha256,
-    SignatureScheme::RsaPkcs1Sha256,
-];
 
 type Cx<'a> = Context<'a, ClientConfig>;
 type Next = Result<Step<State>, Error>;
@@ -244,19 +239,24 @@ impl WaitServerHello {
         let extended = self.check_extensions(&hello.extensions, message, cx.config)?;
         let version = ProtocolVersion::DTLS1_2;
         cx.link.agree_on(terms::accept(&hello.extensions, message.message_type, cx.config, version)?);
+        let by_certificate = !suite.key_exchange.has_psk();
         self.transcript.add_received(message);
+        if by_certificate && cx.config.identity.is_some() {
+            self.transcript.keep_messages();
+        }
         self.transcript.start(&*cx.config.common.provider, suite.hash);
         let randoms = Randoms { client: self.random, server: hello.random };
         let keeping = Keeping::new(self.server_name.clone(), &hello);
-        let negotiated = Negotiated { suite, randoms, extended, transcript: self.transcript, keeping };
+        let (transcript, asked_for) = (self.transcript, CertificateType::X509);
+        let mut negotiated = Negotiated { suite, randoms, extended, asked_for, transcript, keeping };
         if let Some(earlier) = self.offer.resumed(&hello) {
             return resumption::resume(earlier, negotiated, cx);
         }
-        Ok(Step::Next(match self.server_name {
-            Some(server_name) if !suite.key_exchange.has_psk() => {
-                State::WaitCertificate(WaitCertificate { server_name, negotiated })
-            }
-            _ => State::WaitKeyExchange(WaitKeyExchange { certificate: None, negotiated }),
+        Ok(Step::Next(if by_certificate {
+            negotiated.asked_for = chosen_types(&hello.extensions, message, cx.config)?;
+            State::WaitCertificate(WaitCertificate { server_name: self.server_name, negotiated })
+        } else {
+            State::WaitKeyExchange(WaitKeyExchange { server: None, negotiated })
         }))
     }
 
@@ -310,7 +310,8 @@ pub(crate) fn extensions(
         list.push(Extension::ec_point_formats());
     }
     if suites.iter().any(|suite| !suite.key_exchange.has_psk()) {
-        list.push(Extension::signature_algorithms(&SCHEMES.map(code)));
+        list.push(Extension::signature_algorithms(&scheme_codes(&config.common)));
+        list.extend(offered_types(config));
     }
     list.extend(terms::offer(config));
     list.extend(ticket.map(Extension::session_ticket));
@@ -323,6 +324,8 @@ struct Negotiated {
     suite: Suite,
     randoms: Randoms,
     extended: bool,
+    /// What the client is to show, if it is asked.
+    asked_for: CertificateType,
     transcript: Transcript,
     keeping: Keeping,
 }
@@ -330,45 +333,25 @@ struct Negotiated {
 /// The server will show who it is.
 #[derive(Debug)]
 pub(crate) struct WaitCertificate {
-    server_name: ServerName<'static>,
+    server_name: Option<ServerName<'static>>,
     negotiated: Negotiated,
 }
 
 impl WaitCertificate {
     fn handle(mut self, message: &Message, cx: &mut Cx<'_>) -> Next {
         expect(message, HandshakeType::CERTIFICATE)?;
-        let chain: Vec<_> = read(message, Certificate::parse)?.chain.into_iter().map(CertificateDer::from).collect();
-        let verified = VerifiedChain::verify(&chain, &self.server_name, cx.config, cx.link.now)?;
+        let shown = shown_12(message, cx.config.credentials.server_type())?;
+        let server = Believed::server(&shown, self.server_name.as_ref(), cx.config, cx.link.now)?;
         self.negotiated.transcript.add_received(message);
-        let state = WaitKeyExchange { certificate: Some(verified), negotiated: self.negotiated };
+        let state = WaitKeyExchange { server: Some(server), negotiated: self.negotiated };
         Ok(Step::Next(State::WaitKeyExchange(state)))
-    }
-}
-
-/// Proof that a chain is for the server and leads to a trusted root.
-#[derive(Debug)]
-struct VerifiedChain(Vec<CertificateDer<'static>>);
-
-impl VerifiedChain {
-    fn verify(
-        chain: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        config: &ClientConfig,
-        now: Instant,
-    ) -> Result<Self, Error> {
-        let ClientCredentials::Certificate { verifier } = &config.credentials else {
-            return Err(Misuse::NoUsableSuite.into());
-        };
-        let common = &config.common;
-        verifier.verify_chain(chain, name, common.date(now), &*common.provider).map_err(Error::BadCertificate)?;
-        Ok(Self(chain.iter().cloned().map(CertificateDer::into_owned).collect()))
     }
 }
 
 /// The server's share or hint comes next.
 #[derive(Debug)]
 pub(crate) struct WaitKeyExchange {
-    certificate: Option<VerifiedChain>,
+    server: Option<Believed>,
     negotiated: Negotiated,
 }
 
@@ -399,19 +382,17 @@ impl WaitKeyExchange {
     }
 
     fn done(self, share: Option<Share>) -> WaitHelloDone {
-        let server = self.certificate.map_or(PeerIdentity::Anonymous, |chain| PeerIdentity::Certificate(chain.0));
-        WaitHelloDone { share, server, certificate_requested: false, negotiated: self.negotiated }
+        let server = self.server.map_or(PeerIdentity::Anonymous, Believed::into_identity);
+        WaitHelloDone { share, server, answer: None, negotiated: self.negotiated }
     }
 
     /// The signature binds the share to both randoms (RFC 8422 §5.4).
     fn check_signature(&self, exchange: &ServerKeyExchangeSigned<'_>, config: &ClientConfig) -> Result<(), Error> {
-        let scheme = SCHEMES.into_iter().find(|scheme| code(*scheme) == exchange.scheme);
-        let scheme = scheme.ok_or(PeerMisbehaved::SchemeNotOffered)?;
-        let rsa = matches!(scheme, SignatureScheme::RsaPssRsaeSha256 | SignatureScheme::RsaPkcs1Sha256);
-        if rsa != (self.negotiated.suite.key_exchange == KeyExchangeKind::EcdheRsa) {
+        let scheme = offered_scheme(exchange.scheme, &config.common, ProtocolVersion::DTLS1_2)?;
+        if scheme.is_rsa() != (self.negotiated.suite.key_exchange == KeyExchangeKind::EcdheRsa) {
             return Err(PeerMisbehaved::SchemeNotOffered.into());
         }
-        let Some(end_entity) = self.certificate.as_ref().and_then(|chain| chain.0.first()) else {
+        let Some(server) = &self.server else {
             return Err(PeerMisbehaved::UnexpectedMessage(HandshakeType::SERVER_KEY_EXCHANGE).into());
         };
         let signed = body_of(|w: &mut Writer| {
@@ -419,8 +400,7 @@ impl WaitKeyExchange {
             w.bytes(&self.negotiated.randoms.server);
             exchange.params.emit(w);
         });
-        pki::verify_signed(&*config.common.provider, end_entity, scheme, &signed, exchange.signature)
-            .map_err(|_| PeerMisbehaved::BadSignature.into())
+        server.check_signature(&config.common, scheme, &signed, exchange.signature)
     }
 }
 
@@ -446,16 +426,16 @@ pub(crate) struct WaitHelloDone {
     /// Who the server has shown to be, if by certificate. Anonymous servers must not ask for certificates (RFC 5246
     /// §7.4.4), nor those with PSK (RFC 4279 §2).
     server: PeerIdentity,
-    certificate_requested: bool,
+    /// Set once the server has asked for a certificate.
+    answer: Option<Answer>,
     negotiated: Negotiated,
 }
 
 impl WaitHelloDone {
     fn handle(mut self, message: &Message, cx: &mut Cx<'_>) -> Next {
         match message.message_type {
-            HandshakeType::CERTIFICATE_REQUEST if !self.server.is_anonymous() && !self.certificate_requested => {
-                read(message, CertificateRequest::parse)?;
-                self.certificate_requested = true;
+            HandshakeType::CERTIFICATE_REQUEST if !self.server.is_anonymous() && self.answer.is_none() => {
+                self.answer = Some(Answer::to_request_12(message, self.negotiated.asked_for, cx.config)?);
                 self.negotiated.transcript.add_received(message);
                 Ok(Step::Next(State::WaitHelloDone(self)))
             }
@@ -470,7 +450,7 @@ impl WaitHelloDone {
 
     /// 5. Agrees on keys and proves it.
     fn send_finished(self, cx: &mut Cx<'_>) -> Next {
-        let Negotiated { suite, randoms, extended, mut transcript, keeping } = self.negotiated;
+        let Negotiated { suite, randoms, extended, mut transcript, keeping, .. } = self.negotiated;
         let mut public_key = None;
         let mut ecdhe = None;
         if let Some(share) = self.share {
@@ -481,9 +461,9 @@ impl WaitHelloDone {
         let (psk_identity, premaster) = premaster(&cx.config.credentials, suite, ecdhe)?;
 
         let mut flight = FlightBuilder::new(&mut transcript, cx.link.next_message_seq());
-        if self.certificate_requested {
-            let none = Certificate { chain: Vec::new() };
-            flight.message(HandshakeType::CERTIFICATE, body_of(|w| none.emit(w)));
+        let shown = self.answer.and_then(|answer| answer.identity(cx.config));
+        if self.answer.is_some() {
+            flight.message(HandshakeType::CERTIFICATE, certificate_12(shown.map(|(own, _)| own)));
         }
         let exchange = ClientKeyExchange { psk_identity, public_key: public_key.as_deref() };
         flight.message(HandshakeType::CLIENT_KEY_EXCHANGE, body_of(|w| exchange.emit(w)));
@@ -493,10 +473,15 @@ impl WaitHelloDone {
         if cx.config.common.key_log {
             cx.link.event(Event::KeyLog(session.key_log_line()));
         }
+        if let Some((own, scheme)) = shown {
+            let verify = certificate_verify(own, scheme, flight.transcript().messages(), cx.entropy)?;
+            flight.message(HandshakeType::CERTIFICATE_VERIFY, verify);
+        }
         let (sealer, opener) = session.keys(Side::Client).map_err(Error::Crypto)?;
         cx.link.install_sealer(sealer);
         flight.change_cipher_spec();
         finish(flight, &session, FlightKind::Awaited, cx)?;
+        transcript.forget_messages();
         let state = WaitFinished { session: Box::new(session), transcript, keeping };
         Ok(Step::Next(resumption::expect_ticket_or_finished(opener, state, cx)))
     }

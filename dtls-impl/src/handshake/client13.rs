@@ -7,21 +7,23 @@
 //!    {CertificateRequest,} {Certificate}                                    -> `WaitCertificateVerify`
 //!    {CertificateVerify}                                                    -> `WaitFinished`
 //!    {Finished}
-//! 5. {(empty Certificate,) Finished}                                        -> established
+//! 5. {(Certificate, (CertificateVerify,)) Finished}                         -> established
 //! 6. [ACK]
 
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls_pki_types::ServerName;
 
+use super::authentication::{
+    Answer, Believed, certificate_13, certificate_verify, chosen_types, offered_types, read_certificate_verify,
+    scheme_codes, shown_13, signature_content,
+};
 use super::builder::FlightBuilder;
 use super::client12::{self, Beyond, Offer, SentHello};
 use super::psk13::{self, OwnPsk, own_psks};
 use super::session13::{Keying, Session13};
 use super::transcript::Transcript;
-use super::{
-    Context, EphemeralKey, Step, agree, code, expect, mode_code, named, read, server_signature_content, unexpected,
-};
+use super::{Context, EphemeralKey, Step, agree, expect, mode_code, named, read, unexpected};
 use crate::config::{ClientConfig, ClientCredentials, PskMode};
-use crate::crypto::SignatureScheme;
+use crate::crypto::schedule12::Side;
 use crate::crypto::schedule13::{self, KeySchedule, PskOrigin, TrafficSecrets};
 use crate::error::{Error, Misuse, PeerIncompatible, PeerMisbehaved};
 use crate::event::Event;
@@ -29,26 +31,14 @@ use crate::flight::reassembly::Message;
 use crate::link13::{FlightEnd, Link13};
 use crate::mutation::Mutation;
 use crate::negotiated::PeerIdentity;
-use crate::pki::{self, CertificateError};
 use crate::record::epochs13::{EPOCH_APPLICATION, EPOCH_EARLY, EPOCH_HANDSHAKE};
 use crate::session::{ClientSession, Kind};
 use crate::suite::{Suite, Suite13};
 use crate::terms;
-use crate::time::Instant;
 use crate::wire::{
-    COMPRESSION_NULL, Certificate13, CertificateRequest13, CertificateVerify, CipherSuite, ClientHello,
-    ClientHelloStart, EncryptedExtensions, Extension, ExtensionType, Extensions, Finished13, HandshakeType, KeyShare,
-    ProtocolVersion, ServerHello, body_of,
+    COMPRESSION_NULL, CertificateType, CipherSuite, ClientHello, ClientHelloStart, EncryptedExtensions, Extension,
+    ExtensionType, Extensions, Finished13, HandshakeType, KeyShare, ParseError, ProtocolVersion, ServerHello, body_of,
 };
-
-/// Schemes offered, in order of preference. The last is for chains alone: RFC 8446 §4.2.3 keeps it out of
-/// CertificateVerify.
-const SCHEMES: [SignatureScheme; 4] = [
-    SignatureScheme::EcdsaSecp256r1Sha256,
-    SignatureScheme::Ed25519,
-    SignatureScheme::RsaPssRsaeSha256,
-    SignatureScheme::RsaPkcs1Sha256,
-];
 
 type Cx<'a> = Context<'a, ClientConfig, Link13>;
 type Next = Result<Step<State, Session13>, Error>;
@@ -71,7 +61,7 @@ impl State {
             Self::WaitServerHello(state) => state.handle(message, cx),
             Self::WaitEncryptedExtensions(state) => state.handle(message, cx),
             Self::WaitCertificate(state) => state.handle(message, cx),
-            Self::WaitCertificateVerify(state) => state.handle(message),
+            Self::WaitCertificateVerify(state) => state.handle(message, cx),
             Self::WaitFinished(state) => state.handle(message, cx),
         }
     }
@@ -315,7 +305,8 @@ impl WaitServerHello {
             list.push(Extension::early_data());
         }
         if matches!(config.credentials, ClientCredentials::Certificate { .. }) {
-            list.push(Extension::signature_algorithms(&SCHEMES.map(code)));
+            list.push(Extension::signature_algorithms(&scheme_codes(&config.common)));
+            list.extend(offered_types(config));
         }
         list.extend(terms::offer(config));
         let suites = suites_12(config);
@@ -442,8 +433,12 @@ impl WaitEncryptedExtensions {
             return Err(PeerMisbehaved::DuplicateExtension.into());
         }
         // Of what was offered only these may be answered here (RFC 8446 §4.2). Groups are hints for next time.
-        let hints = [ExtensionType::SERVER_NAME, ExtensionType::SUPPORTED_GROUPS, ExtensionType::EARLY_DATA];
-        check_known(&extensions, &[&hints[..], &terms::EXTENSIONS].concat())?;
+        let mut known = vec![ExtensionType::SERVER_NAME, ExtensionType::SUPPORTED_GROUPS, ExtensionType::EARLY_DATA];
+        known.extend(terms::EXTENSIONS);
+        if self.by_certificate {
+            known.extend(offered_types(cx.config).iter().map(|offered| offered.extension_type));
+        }
+        check_known(&extensions, &known)?;
         let version = ProtocolVersion::DTLS1_3;
         cx.link.agree_on(terms::accept(&extensions, message.message_type, cx.config, version)?);
         let bad = |reason| Error::BadMessage(message.message_type, reason);
@@ -463,9 +458,10 @@ impl WaitEncryptedExtensions {
         self.negotiated.transcript.add_received(message);
         let negotiated = self.negotiated;
         Ok(Step::Next(if self.by_certificate {
-            State::WaitCertificate(WaitCertificate { certificate_requested: false, negotiated })
+            let asked_for = chosen_types(&extensions, message, cx.config)?;
+            State::WaitCertificate(WaitCertificate { asked_for, answer: None, negotiated })
         } else {
-            State::WaitFinished(WaitFinished { certificate_requested: false, negotiated })
+            State::WaitFinished(WaitFinished { answer: None, negotiated })
         }))
     }
 }
@@ -473,94 +469,58 @@ impl WaitEncryptedExtensions {
 /// The server will show who it is.
 #[derive(Debug)]
 pub(crate) struct WaitCertificate {
-    certificate_requested: bool,
+    /// What the client is to show, if it is asked.
+    asked_for: CertificateType,
+    /// Set once the server has asked for a certificate.
+    answer: Option<Answer>,
     negotiated: Negotiated,
 }
 
 impl WaitCertificate {
     fn handle(mut self, message: &Message, cx: &mut Cx<'_>) -> Next {
-        if message.message_type == HandshakeType::CERTIFICATE_REQUEST && !self.certificate_requested {
-            let request = read(message, CertificateRequest13::parse)?;
-            if !request.context.is_empty() {
-                return Err(PeerMisbehaved::BadLegacyField.into());
-            }
-            if !request.extensions.contains(ExtensionType::SIGNATURE_ALGORITHMS) {
-                return Err(PeerMisbehaved::MissingExtension.into());
-            }
+        if message.message_type == HandshakeType::CERTIFICATE_REQUEST && self.answer.is_none() {
+            self.answer = Some(Answer::to_request_13(message, self.asked_for, cx.config)?);
             self.negotiated.transcript.add_received(message);
-            self.certificate_requested = true;
             return Ok(Step::Next(State::WaitCertificate(self)));
         }
         expect(message, HandshakeType::CERTIFICATE)?;
-        let certificate = read(message, Certificate13::parse)?;
-        if !certificate.context.is_empty() {
-            return Err(PeerMisbehaved::BadLegacyField.into());
+        let shown = shown_13(message, cx.config.credentials.server_type())?;
+        // RFC 8446 §4.4.2.4.
+        if shown.is_empty() {
+            return Err(Error::BadMessage(message.message_type, ParseError::BadLength));
         }
-        // We ask for nothing that would be answered here.
-        if certificate.entries.iter().any(|entry| !entry.extensions.0.is_empty()) {
-            return Err(PeerMisbehaved::UnsolicitedExtension.into());
-        }
-        let chain: Vec<_> = certificate.entries.iter().map(|entry| CertificateDer::from(entry.certificate)).collect();
-        let chain = self.verify(&chain, cx.config, cx.link.now)?;
+        let server = Believed::server(&shown, self.negotiated.server_name.as_ref(), cx.config, cx.link.now)?;
         self.negotiated.transcript.add_received(message);
-        Ok(Step::Next(State::WaitCertificateVerify(WaitCertificateVerify {
-            chain,
-            certificate_requested: self.certificate_requested,
-            negotiated: self.negotiated,
-        })))
-    }
-
-    fn verify(
-        &self,
-        chain: &[CertificateDer<'_>],
-        config: &ClientConfig,
-        now: Instant,
-    ) -> Result<VerifiedChain, Error> {
-        let ClientCredentials::Certificate { verifier } = &config.credentials else {
-            return Err(Misuse::NoUsableSuite.into());
-        };
-        let name = self.negotiated.server_name.as_ref().ok_or(Misuse::BadServerName)?;
-        let common = &config.common;
-        verifier.verify_chain(chain, name, common.date(now), &*common.provider).map_err(Error::BadCertificate)?;
-        Ok(VerifiedChain(chain.iter().cloned().map(CertificateDer::into_owned).collect()))
+        let Self { answer, negotiated, .. } = self;
+        Ok(Step::Next(State::WaitCertificateVerify(WaitCertificateVerify { server, answer, negotiated })))
     }
 }
-
-/// Proof that a chain is for the server and leads to a trusted root.
-#[derive(Debug)]
-struct VerifiedChain(Vec<CertificateDer<'static>>);
 
 /// The server has yet to show that the certificate is its own.
 #[derive(Debug)]
 pub(crate) struct WaitCertificateVerify {
-    chain: VerifiedChain,
-    certificate_requested: bool,
+    server: Believed,
+    answer: Option<Answer>,
     negotiated: Negotiated,
 }
 
 impl WaitCertificateVerify {
-    fn handle(mut self, message: &Message) -> Next {
-        expect(message, HandshakeType::CERTIFICATE_VERIFY)?;
-        let verify = read(message, CertificateVerify::parse)?;
-        let scheme = SCHEMES.into_iter().find(|scheme| code(*scheme) == verify.scheme);
-        let scheme = scheme.filter(|scheme| *scheme != SignatureScheme::RsaPkcs1Sha256);
-        let scheme = scheme.ok_or(PeerMisbehaved::SchemeNotOffered)?;
-        let content = server_signature_content(&self.negotiated.transcript.hash());
-        let provider = &*self.negotiated.keying.provider;
-        let end_entity = self.chain.0.first().ok_or(Error::BadCertificate(CertificateError::Empty))?;
-        pki::verify_signed(provider, end_entity, scheme, &content, verify.signature)
-            .map_err(|_| PeerMisbehaved::BadSignature)?;
-        self.negotiated.identity = PeerIdentity::Certificate(self.chain.0);
+    fn handle(mut self, message: &Message, cx: &mut Cx<'_>) -> Next {
+        let common = &cx.config.common;
+        let (scheme, signature) = read_certificate_verify(message, common, ProtocolVersion::DTLS1_3)?;
+        let content = signature_content(Side::Server, &self.negotiated.transcript.hash());
+        self.server.check_signature(common, scheme, &content, signature)?;
         self.negotiated.transcript.add_received(message);
-        let Self { certificate_requested, negotiated, .. } = self;
-        Ok(Step::Next(State::WaitFinished(WaitFinished { certificate_requested, negotiated })))
+        self.negotiated.identity = self.server.into_identity();
+        Ok(Step::Next(State::WaitFinished(WaitFinished { answer: self.answer, negotiated: self.negotiated })))
     }
 }
 
 /// Only the proof that all was received as it was sent is missing.
 #[derive(Debug)]
 pub(crate) struct WaitFinished {
-    certificate_requested: bool,
+    /// To a CertificateRequest, if there was one.
+    answer: Option<Answer>,
     negotiated: Negotiated,
 }
 
@@ -584,9 +544,14 @@ impl WaitFinished {
 
         let mut flight = FlightBuilder::new(&mut transcript, cx.link.next_message_seq());
         flight.epoch(EPOCH_HANDSHAKE);
-        if self.certificate_requested {
-            let none = Certificate13 { context: &[], entries: Vec::new() };
-            flight.message(HandshakeType::CERTIFICATE, body_of(|w| none.emit(w)));
+        if let Some(answer) = self.answer {
+            let shown = answer.identity(cx.config);
+            flight.message(HandshakeType::CERTIFICATE, certificate_13(shown.map(|(own, _)| own)));
+            if let Some((own, scheme)) = shown {
+                let content = signature_content(Side::Client, &flight.transcript().hash());
+                let verify = certificate_verify(own, scheme, &content, cx.entropy)?;
+                flight.message(HandshakeType::CERTIFICATE_VERIFY, verify);
+            }
         }
         let mut verify_data = secrets.client.verify_data(&keying.hkdf, &flight.transcript().hash()).as_ref().to_vec();
         if cx.link.mutated.by(Mutation::CorruptFinished) {

@@ -3,6 +3,7 @@
 //! State machines see whole messages in order and build flights; records, timers and fragments are not their business.
 //! Everything leaves through [`Link`].
 
+pub(crate) mod authentication;
 pub(crate) mod builder;
 pub(crate) mod client12;
 pub(crate) mod client13;
@@ -20,7 +21,7 @@ pub(crate) mod transcript;
 use std::fmt::Write as _;
 
 use crate::config::PskMode;
-use crate::crypto::{CryptoError, Digest, Group, KeyExchange, Secret, SignatureScheme};
+use crate::crypto::{CryptoError, Group, KeyExchange, Secret, SignatureScheme};
 use crate::entropy::Entropy;
 use crate::error::{Error, PeerMisbehaved};
 use crate::flight::reassembly::Message;
@@ -80,8 +81,13 @@ pub(crate) const fn code(scheme: SignatureScheme) -> SignatureSchemeCode {
     match scheme {
         SignatureScheme::EcdsaSecp256r1Sha256 => SignatureSchemeCode::ECDSA_SECP256R1_SHA256,
         SignatureScheme::Ed25519 => SignatureSchemeCode::ED25519,
+        SignatureScheme::EcdsaSecp384r1Sha384 => SignatureSchemeCode::ECDSA_SECP384R1_SHA384,
         SignatureScheme::RsaPssRsaeSha256 => SignatureSchemeCode::RSA_PSS_RSAE_SHA256,
+        SignatureScheme::RsaPssRsaeSha384 => SignatureSchemeCode::RSA_PSS_RSAE_SHA384,
+        SignatureScheme::RsaPssRsaeSha512 => SignatureSchemeCode::RSA_PSS_RSAE_SHA512,
         SignatureScheme::RsaPkcs1Sha256 => SignatureSchemeCode::RSA_PKCS1_SHA256,
+        SignatureScheme::RsaPkcs1Sha384 => SignatureSchemeCode::RSA_PKCS1_SHA384,
+        SignatureScheme::RsaPkcs1Sha512 => SignatureSchemeCode::RSA_PKCS1_SHA512,
     }
 }
 
@@ -125,9 +131,4 @@ impl core::fmt::Debug for EphemeralKey {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "EphemeralKey({:?})", self.0.group())
     }
-}
-
-/// What a server's CertificateVerify signs (RFC 8446 §4.4.3).
-pub(crate) fn server_signature_content(transcript: &Digest) -> Vec<u8> {
-    [&[b' '; 64][..], b"TLS 1.3, server CertificateVerify\0", transcript.as_ref()].concat()
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rustls_pki_types::ServerName;
 
+use super::authentication::still_welcome;
 use super::ticket::{self, Ticket13};
 use super::transcript::Transcript;
 use crate::config::{ClientConfig, ClientCredentials, EarlyData, ServerConfig, ServerCredentials};
@@ -192,19 +193,27 @@ impl KnownPsk {
 const OFFERED_MAX: usize = 8;
 
 /// The keys of a server's among those offered, in the client's order. What is not known, not fresh or not for this server
-/// is passed over.
-pub(crate) fn known_psks(offered: &[OfferedPsk<'_>], config: &ServerConfig, now: Instant) -> Vec<KnownPsk> {
+/// is passed over; and what is of a client that would no longer be let in, if that is to be verified.
+pub(crate) fn known_psks(
+    offered: &[OfferedPsk<'_>],
+    config: &ServerConfig,
+    now: Instant,
+    verify: bool,
+) -> Vec<KnownPsk> {
     let known = offered.iter().take(OFFERED_MAX).enumerate().filter_map(|(index, psk)| {
-        from_ticket(index as u16, psk, config, now).or_else(|| external(index as u16, psk, config))
+        from_ticket(index as u16, psk, config, now, verify).or_else(|| external(index as u16, psk, config))
     });
     known.collect()
 }
 
-fn from_ticket(index: u16, psk: &OfferedPsk<'_>, config: &ServerConfig, now: Instant) -> Option<KnownPsk> {
+fn from_ticket(index: u16, psk: &OfferedPsk<'_>, config: &ServerConfig, at: Instant, verify: bool) -> Option<KnownPsk> {
     let tickets = config.tickets.as_ref()?;
-    let (provider, now) = (&*config.common.provider, config.common.date_millis(now));
+    let (provider, now) = (&*config.common.provider, config.common.date_millis(at));
     let content = ticket::open(&tickets.keys, provider, psk.identity)?;
     let ticket = Ticket13::from_content(&content).filter(|ticket| ticket.is_fresh(now))?;
+    if verify && !still_welcome(&ticket.client, config, at) {
+        return None;
+    }
     let early = EarlyOffer {
         suite: ticket.suite,
         max: ticket.early_data_max,

@@ -1,8 +1,11 @@
 //! The server's side of a full handshake (RFC 6347 §4.2.4), from a ClientHello that has passed the cookie exchange:
 //!
 //! 3. ClientHello                                                               `WaitClientHello`
-//! 4. ServerHello, (Certificate,) (ServerKeyExchange,) ServerHelloDone       -> `WaitKeyExchange`
-//! 5. ClientKeyExchange                                                      -> `WaitFinished`
+//! 4. ServerHello, (Certificate,) (ServerKeyExchange,)
+//!    (CertificateRequest,) ServerHelloDone                                  -> `WaitCertificate` if asked for, or next
+//! 5. Certificate                                                            -> `WaitKeyExchange`
+//!    ClientKeyExchange                                                      -> `WaitCertificateVerify` if any, or next
+//!    CertificateVerify                                                      -> `WaitFinished`
 //!    ChangeCipherSpec, Finished
 //! 6. (NewSessionTicket,) ChangeCipherSpec, Finished                         -> established
 //!
@@ -13,13 +16,16 @@ mod resumption;
 use std::sync::Arc;
 
 use self::resumption::Keeping;
+use super::authentication::{
+    Believed, Settled, certificate_12, certificate_request_12, read_certificate_verify, shown_12,
+};
 use super::builder::FlightBuilder;
 use super::session::{Randoms, Session};
 use super::transcript::Transcript;
 use super::{Context, Step, agree, code, expect, named, read, speaks_dtls12};
 use crate::config::{ExtendedMasterSecret, ServerConfig, ServerCredentials, UnknownIdentity};
 use crate::crypto::schedule12::{Side, psk_premaster};
-use crate::crypto::{Group, KeyExchange, Secret, SigningKey};
+use crate::crypto::{Group, KeyExchange, Secret, SignatureScheme, SigningKey};
 use crate::entropy::Entropy;
 use crate::error::{Error, Misuse, PeerIncompatible, PeerMisbehaved};
 use crate::event::Event;
@@ -30,7 +36,7 @@ use crate::negotiated::PeerIdentity;
 use crate::suite::{KeyExchangeKind, Suite};
 use crate::terms::{self, Terms};
 use crate::wire::{
-    COMPRESSION_NULL, Certificate, CipherSuite, ClientHello, ClientKeyExchange, DOWNGRADE_TO_1_2, EcdhParams,
+    COMPRESSION_NULL, CertificateType, CipherSuite, ClientHello, ClientKeyExchange, DOWNGRADE_TO_1_2, EcdhParams,
     Extension, ExtensionType, Extensions, Finished, HandshakeType, POINT_FORMAT_UNCOMPRESSED, ProtocolVersion,
     RANDOM_LEN, ServerHello, ServerKeyExchangeEcdhePsk, ServerKeyExchangePsk, ServerKeyExchangeSigned, Writer, body_of,
 };
@@ -43,7 +49,9 @@ type Next = Result<Step<State>, Error>;
 #[expect(clippy::enum_variant_names, reason = "every state waits for a message, and is named after it")]
 pub(crate) enum State {
     WaitClientHello,
+    WaitCertificate(WaitCertificate),
     WaitKeyExchange(WaitKeyExchange),
+    WaitCertificateVerify(WaitCertificateVerify),
     WaitFinished(WaitFinished),
 }
 
@@ -52,7 +60,9 @@ impl State {
     pub(crate) fn handle(self, message: &Message, cx: &mut Cx<'_>) -> Next {
         match self {
             Self::WaitClientHello => handle_client_hello(message, cx),
+            Self::WaitCertificate(state) => state.handle(message, cx),
             Self::WaitKeyExchange(state) => state.handle(message, cx),
+            Self::WaitCertificateVerify(state) => state.handle(message, cx),
             Self::WaitFinished(state) => state.handle(message, cx),
         }
     }
@@ -64,6 +74,8 @@ struct Choice {
     /// Set for suites with ECDHE.
     group: Option<Group>,
     terms: Terms,
+    /// Set for suites with certificates.
+    settled: Option<Settled>,
     extensions: Vec<Extension<'static>>,
 }
 
@@ -117,6 +129,10 @@ fn handle_client_hello(message: &Message, cx: &mut Cx<'_>) -> Next {
     let provider = &*cx.config.common.provider;
     let mut transcript = Transcript::new();
     transcript.add_received(message);
+    let asked_for = choice.settled.as_ref().and_then(|settled| settled.client);
+    if asked_for.is_some() {
+        transcript.keep_messages();
+    }
     transcript.start(provider, choice.suite.hash);
     let share = choice.group.map(|group| provider.key_exchange(group, cx.entropy)).transpose();
     let share = share.map_err(Error::Crypto)?;
@@ -133,23 +149,26 @@ fn handle_client_hello(message: &Message, cx: &mut Cx<'_>) -> Next {
     };
     flight.message(HandshakeType::SERVER_HELLO, body_of(|w| server_hello.emit(w)));
     if let ServerCredentials::Certificate(certified) = &cx.config.credentials {
-        let chain = certified.chain.iter().map(|certificate| &**certificate).collect();
-        flight.message(HandshakeType::CERTIFICATE, body_of(|w| Certificate { chain }.emit(w)));
+        flight.message(HandshakeType::CERTIFICATE, certificate_12(Some(certified)));
     }
-    if let Some(body) = server_key_exchange(&cx.config.credentials, share.as_deref(), &randoms)? {
+    let scheme = choice.settled.as_ref().map(|settled| settled.scheme);
+    let exchange = server_key_exchange(&cx.config.credentials, share.as_deref(), scheme, &randoms, cx.entropy)?;
+    if let Some(body) = exchange {
         flight.message(HandshakeType::SERVER_KEY_EXCHANGE, body);
+    }
+    if asked_for.is_some() {
+        let request = certificate_request_12(&cx.config.client_auth, &cx.config.common);
+        flight.message(HandshakeType::CERTIFICATE_REQUEST, request);
     }
     flight.message(HandshakeType::SERVER_HELLO_DONE, Vec::new());
     cx.link.send_flight(flight.finish(), FlightKind::Awaited)?;
     let (suite, extended) = (choice.suite, basics.extended);
-    Ok(Step::Next(State::WaitKeyExchange(WaitKeyExchange {
-        suite,
-        extended,
-        randoms,
-        share: Share(share),
-        transcript,
-        keeping,
-    })))
+    let (share, client) = (Share(share), None);
+    let next = WaitKeyExchange { suite, extended, randoms, share, client, transcript, keeping };
+    Ok(Step::Next(match asked_for {
+        Some(kind) => State::WaitCertificate(WaitCertificate { kind, next }),
+        None => State::WaitKeyExchange(next),
+    }))
 }
 
 /// Checks what every hello must have.
@@ -185,53 +204,54 @@ fn check(hello: &ClientHello<'_>, config: &ServerConfig) -> Result<Basics, Error
 
 /// Chooses by the server's order of preference.
 fn choose(hello: &ClientHello<'_>, basics: &Basics, config: &ServerConfig) -> Result<Choice, Error> {
-    let (start, extensions) = (&hello.start, &hello.extensions);
+    let extensions = &hello.extensions;
     let bad = |reason| Error::BadMessage(HandshakeType::CLIENT_HELLO, reason);
     // Without the extension the client takes any group (RFC 8422 §4).
     let groups = extensions.supported_groups().map_err(bad)?;
     let common = |group: &Group| groups.as_ref().is_none_or(|groups| groups.contains(&named(*group)));
     let group = config.common.groups_12().find(common);
-    let schemes = extensions.signature_algorithms().map_err(bad)?;
-    let scheme_fits = match &config.credentials {
-        ServerCredentials::Psk { .. } => true,
-        ServerCredentials::Certificate(own) => schemes.is_some_and(|schemes| schemes.contains(&code(own.key.scheme()))),
-    };
-    let suite = choose_suite(&start.cipher_suites, group, scheme_fits, config)?;
+    let (suite, settled) = choose_suite(hello, group, config)?;
 
     let mut answer = basics.answer();
     let ecdhe = suite.key_exchange.has_ecdhe();
     if ecdhe && extensions.contains(ExtensionType::EC_POINT_FORMATS) {
         answer.push(Extension::ec_point_formats());
     }
+    answer.extend(settled.iter().flat_map(|settled| settled.answers.clone()));
     let (terms, agreed) = terms::answer(extensions, &config.common, ProtocolVersion::DTLS1_2)?;
     answer.extend(agreed);
-    Ok(Choice { suite, group: group.filter(|_| ecdhe), terms, extensions: answer })
+    Ok(Choice { suite, group: group.filter(|_| ecdhe), terms, settled, extensions: answer })
 }
 
 /// The first suite that both have and for which everything else is there.
 fn choose_suite(
-    offered: &[CipherSuite],
+    hello: &ClientHello<'_>,
     group: Option<Group>,
-    scheme_fits: bool,
     config: &ServerConfig,
-) -> Result<Suite, PeerIncompatible> {
+) -> Result<(Suite, Option<Settled>), Error> {
     let own = config.common.suites(|key_exchange| config.credentials.usable(key_exchange));
-    let common: Vec<_> = own.into_iter().filter(|suite| offered.contains(&suite.code)).collect();
+    let common: Vec<_> = own.into_iter().filter(|suite| hello.start.cipher_suites.contains(&suite.code)).collect();
     if common.is_empty() {
-        return Err(PeerIncompatible::NoCommonSuite);
+        return Err(PeerIncompatible::NoCommonSuite.into());
     }
-    if !scheme_fits {
-        return Err(PeerIncompatible::NoCommonScheme);
-    }
+    let settled = match &config.credentials {
+        ServerCredentials::Psk { .. } => None,
+        ServerCredentials::Certificate(own) => {
+            Some(Settled::new(own, &hello.extensions, config, ProtocolVersion::DTLS1_2)?)
+        }
+    };
     let usable = |suite: &Suite| group.is_some() || !suite.key_exchange.has_ecdhe();
-    common.into_iter().find(usable).ok_or(PeerIncompatible::NoCommonGroup)
+    let suite = common.into_iter().find(usable).ok_or(PeerIncompatible::NoCommonGroup)?;
+    Ok((suite, settled))
 }
 
 /// ServerKeyExchange for the credentials; none for plain PSK without a hint (RFC 4279 §2).
 fn server_key_exchange(
     credentials: &ServerCredentials,
     share: Option<&dyn KeyExchange>,
+    scheme: Option<SignatureScheme>,
     randoms: &Randoms,
+    entropy: &mut Entropy,
 ) -> Result<Option<Vec<u8>>, Error> {
     let params = share.map(|share| EcdhParams { group: named(share.group()), public_key: share.public_key() });
     Ok(match (credentials, params) {
@@ -243,20 +263,29 @@ fn server_key_exchange(
             let identity_hint = hint.as_deref().unwrap_or_default();
             Some(body_of(|w| ServerKeyExchangeEcdhePsk { identity_hint, params }.emit(w)))
         }
-        (ServerCredentials::Certificate(certified), Some(params)) => Some(sign(&*certified.key, params, randoms)?),
+        (ServerCredentials::Certificate(certified), Some(params)) => {
+            let scheme = scheme.ok_or(Misuse::NoUsableSuite)?;
+            Some(sign(&*certified.key, scheme, params, randoms, entropy)?)
+        }
         (ServerCredentials::Certificate(_), None) => return Err(Misuse::NoUsableSuite.into()),
     })
 }
 
 /// Signs the share together with both randoms (RFC 8422 §5.4).
-fn sign(key: &dyn SigningKey, params: EcdhParams<'_>, randoms: &Randoms) -> Result<Vec<u8>, Error> {
+fn sign(
+    key: &dyn SigningKey,
+    scheme: SignatureScheme,
+    params: EcdhParams<'_>,
+    randoms: &Randoms,
+    entropy: &mut Entropy,
+) -> Result<Vec<u8>, Error> {
     let signed = body_of(|w: &mut Writer| {
         w.bytes(&randoms.client);
         w.bytes(&randoms.server);
         params.emit(w);
     });
-    let signature = key.sign(&signed).map_err(Error::Crypto)?;
-    let exchange = ServerKeyExchangeSigned { params, scheme: code(key.scheme()), signature: &signature };
+    let signature = key.sign(scheme, &signed, entropy).map_err(Error::Crypto)?;
+    let exchange = ServerKeyExchangeSigned { params, scheme: code(scheme), signature: &signature };
     Ok(body_of(|w| exchange.emit(w)))
 }
 
@@ -269,6 +298,26 @@ impl core::fmt::Debug for Share {
     }
 }
 
+/// The client was asked for a certificate.
+#[derive(Debug)]
+pub(crate) struct WaitCertificate {
+    kind: CertificateType,
+    next: WaitKeyExchange,
+}
+
+impl WaitCertificate {
+    fn handle(mut self, message: &Message, cx: &mut Cx<'_>) -> Next {
+        expect(message, HandshakeType::CERTIFICATE)?;
+        let shown = shown_12(message, self.kind)?;
+        self.next.client = Believed::client(&shown, cx.config, cx.link.now, ProtocolVersion::DTLS1_2)?;
+        self.next.transcript.add_received(message);
+        if self.next.client.is_none() {
+            self.next.transcript.forget_messages();
+        }
+        Ok(Step::Next(State::WaitKeyExchange(self.next)))
+    }
+}
+
 /// The client has all it needs.
 #[derive(Debug)]
 pub(crate) struct WaitKeyExchange {
@@ -276,6 +325,8 @@ pub(crate) struct WaitKeyExchange {
     extended: bool,
     randoms: Randoms,
     share: Share,
+    /// What the client has shown, if it has shown anything.
+    client: Option<Believed>,
     transcript: Transcript,
     keeping: Keeping,
 }
@@ -305,9 +356,30 @@ impl WaitKeyExchange {
         if cx.config.common.key_log {
             cx.link.event(Event::KeyLog(session.key_log_line()));
         }
-        cx.link.install_keys(session.keys(Side::Server).map_err(Error::Crypto)?);
-        let state = WaitFinished { session: Box::new(session), transcript: self.transcript, keeping: self.keeping };
-        Ok(Step::Next(State::WaitFinished(state)))
+        let next = WaitFinished { session: Box::new(session), transcript: self.transcript, keeping: self.keeping };
+        Ok(Step::Next(match self.client {
+            Some(client) => State::WaitCertificateVerify(WaitCertificateVerify { client, next }),
+            None => State::WaitFinished(next.under_new_keys(cx)?),
+        }))
+    }
+}
+
+/// The client has yet to show that the certificate is its own. What comes under the new keys waits until then.
+#[derive(Debug)]
+pub(crate) struct WaitCertificateVerify {
+    client: Believed,
+    next: WaitFinished,
+}
+
+impl WaitCertificateVerify {
+    fn handle(mut self, message: &Message, cx: &mut Cx<'_>) -> Next {
+        let common = &cx.config.common;
+        let (scheme, signature) = read_certificate_verify(message, common, ProtocolVersion::DTLS1_2)?;
+        self.client.check_signature(common, scheme, self.next.transcript.messages(), signature)?;
+        self.next.transcript.forget_messages();
+        self.next.transcript.add_received(message);
+        self.next.session.identity = self.client.into_identity();
+        Ok(Step::Next(State::WaitFinished(self.next.under_new_keys(cx)?)))
     }
 }
 
@@ -343,6 +415,12 @@ pub(crate) struct WaitFinished {
 }
 
 impl WaitFinished {
+    /// All that is still to come is protected.
+    fn under_new_keys(self, cx: &mut Cx<'_>) -> Result<Self, Error> {
+        cx.link.install_keys(self.session.keys(Side::Server).map_err(Error::Crypto)?);
+        Ok(self)
+    }
+
     /// 6. Checks the client's proof and gives the server's, if that did not come first.
     fn handle(mut self, message: &Message, cx: &mut Cx<'_>) -> Next {
         expect(message, HandshakeType::FINISHED)?;

@@ -3,18 +3,25 @@
 //! 1. ClientHello                                                               [`examine`], without state
 //! 2. HelloRetryRequest                                                         for a cookie, or for another share
 //! 3. ClientHello                                                               [`accept`]
-//! 4. ServerHello, {EncryptedExtensions,}
-//!    {Certificate, CertificateVerify,} {Finished}                           -> `WaitFinished`
-//! 5. {Finished}                                                             -> established
+//! 4. ServerHello, {EncryptedExtensions,} {CertificateRequest,}
+//!    {Certificate, CertificateVerify,} {Finished}                           -> `WaitCertificate` if asked for, or last
+//! 5. {Certificate}                                                          -> `WaitCertificateVerify` if any, or next
+//!    {CertificateVerify}                                                    -> `WaitFinished`
+//!    {Finished}                                                             -> established
 //! 6. [ACK]
 
+use super::authentication::{
+    Believed, Settled, certificate_13, certificate_request_13, certificate_verify, read_certificate_verify, shown_13,
+    signature_content,
+};
 use super::builder::FlightBuilder;
 use super::cookie13::Retry;
 use super::psk13::{KnownPsk, known_psks};
 use super::session13::{Keying, Session13};
 use super::transcript::{HashedHeader, Transcript};
-use super::{Context, Step, bad_share, code, expect, mode_code, named, read, server_signature_content};
+use super::{Context, Step, bad_share, expect, mode_code, named, read};
 use crate::config::{Cookies, PskMode, ServerConfig, ServerCredentials};
+use crate::crypto::schedule12::Side;
 use crate::crypto::schedule13::{Exporter, KeySchedule, PskOrigin, Traffic, TrafficSecret, TrafficSecrets};
 use crate::crypto::{Digest, Group, Secret};
 use crate::error::{Error, PeerIncompatible, PeerMisbehaved};
@@ -28,9 +35,8 @@ use crate::suite::Suite13;
 use crate::terms::{self, Terms};
 use crate::time::Instant;
 use crate::wire::{
-    COMPRESSION_NULL, Certificate13, CertificateEntry, CertificateVerify, CipherSuite, ClientHello,
-    EncryptedExtensions, Extension, ExtensionType, Extensions, Finished13, HandshakeType, KeyShare, ProtocolVersion,
-    ServerHello, body_of,
+    COMPRESSION_NULL, CertificateType, CipherSuite, ClientHello, EncryptedExtensions, Extension, ExtensionType,
+    Extensions, Finished13, HandshakeType, KeyShare, ProtocolVersion, ServerHello, body_of,
 };
 
 type Cx<'a> = Context<'a, ServerConfig, Link13>;
@@ -51,6 +57,8 @@ pub(crate) struct Offer {
     /// The client's share; none for key exchange by PSK alone.
     share: Option<(Group, Vec<u8>)>,
     psk: Option<KnownPsk>,
+    /// Set if there is no key that authenticates both.
+    settled: Option<Settled>,
     /// Bytes of early data to take.
     early_data: Option<u32>,
     /// Whether the client could use a ticket of ours.
@@ -98,7 +106,18 @@ pub(crate) fn examine(
             Some((retry, cookie))
         }
     };
-    let (suite, psk) = choose(&hello, config, retried.as_ref().map(|(retry, _)| retry.suite), now)?;
+    // Clients of old are looked at again once they are known to be where they say. Before, they will be sent back anyway.
+    let cookies_off = matches!(config.cookies, Cookies::Off);
+    let without_cookie = config.early_data.as_ref().is_some_and(|policy| policy.without_cookie);
+    let early = without_cookie && extensions.contains(ExtensionType::EARLY_DATA);
+    let verify = cookies_off || retried.is_some() || early;
+    let (suite, psk) = choose(&hello, config, retried.as_ref().map(|(retry, _)| retry.suite), now, verify)?;
+    let settled = match (&config.credentials, &psk) {
+        (ServerCredentials::Certificate(own), None) => {
+            Some(Settled::new(own, extensions, config, ProtocolVersion::DTLS1_3)?)
+        }
+        _ => None,
+    };
 
     let (terms, agreed) = terms::answer(extensions, &config.common, ProtocolVersion::DTLS1_3)?;
     let cookie_missing = matches!(config.cookies, Cookies::Required { .. }) && retried.is_none();
@@ -171,6 +190,7 @@ pub(crate) fn examine(
         suite,
         share,
         psk,
+        settled,
         early_data,
         peer_resumes,
         client_random,
@@ -212,6 +232,7 @@ fn choose(
     config: &ServerConfig,
     retried: Option<CipherSuite>,
     now: Instant,
+    verify: bool,
 ) -> Result<(Suite13, Option<(KnownPsk, PskMode)>), Error> {
     let by_psk = matches!(config.credentials, ServerCredentials::Psk { .. });
     let mut suites = config.common.suites13(by_psk);
@@ -223,7 +244,7 @@ fn choose(
             return Err(PeerMisbehaved::BadRetry.into());
         }
     }
-    let (known, mode) = offered_psks(hello, config, now)?;
+    let (known, mode) = offered_psks(hello, config, now, verify)?;
     let fits = |suite: &&Suite13| known.iter().any(|psk| psk.hash == suite.hash);
     let with_psk = suites.iter().find(fits).filter(|_| mode.is_some());
     if let (Some(suite), Some(mode)) = (with_psk, mode) {
@@ -235,7 +256,6 @@ fn choose(
         let none = if known_at_all { PeerIncompatible::NoCommonSuite } else { PeerIncompatible::UnknownPskIdentity };
         return Err(none.into());
     }
-    check_scheme(&hello.extensions, config)?;
     Ok((suites.first().copied().unwrap_or(first), None))
 }
 
@@ -244,6 +264,7 @@ fn offered_psks(
     hello: &ClientHello<'_>,
     config: &ServerConfig,
     now: Instant,
+    verify: bool,
 ) -> Result<(Vec<KnownPsk>, Option<PskMode>), Error> {
     let bad = |reason| Error::BadMessage(HandshakeType::CLIENT_HELLO, reason);
     let extensions = &hello.extensions;
@@ -254,7 +275,7 @@ fn offered_psks(
     if extensions.0.last().is_none_or(|last| last.extension_type != ExtensionType::PRE_SHARED_KEY) {
         return Err(PeerMisbehaved::BadPskChoice.into());
     }
-    Ok((known_psks(&offered, config, now), common_mode(extensions, config)?))
+    Ok((known_psks(&offered, config, now, verify), common_mode(extensions, config)?))
 }
 
 /// The key exchange to go with a pre-shared key, now or later.
@@ -272,19 +293,11 @@ fn whole_hash(provider: &dyn crate::crypto::CryptoProvider, suite: Suite13, mess
     hash.current()
 }
 
-/// Whether the client verifies signatures of the server's key.
-fn check_scheme(extensions: &Extensions<'_>, config: &ServerConfig) -> Result<(), Error> {
-    let ServerCredentials::Certificate(own) = &config.credentials else { return Ok(()) };
-    let schemes = extensions.signature_algorithms();
-    let schemes = schemes.map_err(|reason| Error::BadMessage(HandshakeType::CLIENT_HELLO, reason))?;
-    let schemes = schemes.ok_or(PeerMisbehaved::MissingExtension)?;
-    if schemes.contains(&code(own.key.scheme())) { Ok(()) } else { Err(PeerIncompatible::NoCommonScheme.into()) }
-}
-
 /// 4. Sends all that the client needs, and then waits for its proof.
-pub(crate) fn accept(offer: Offer, cx: &mut Cx<'_>) -> Result<WaitFinished, Error> {
+pub(crate) fn accept(offer: Offer, cx: &mut Cx<'_>) -> Result<State, Error> {
     assert!(!cx.link.mutated.by(Mutation::PanicOnHello), "mutation: panic at the first hello");
-    let Offer { suite, share, psk, early_data, peer_resumes, client_random, terms, agreed, mut transcript } = offer;
+    let Offer { suite, share, psk, settled, early_data, peer_resumes, client_random, terms, agreed, mut transcript } =
+        offer;
     cx.link.agree_on(terms);
     let common = &cx.config.common;
     let keying = Keying::new(&common.provider, suite, client_random, common.key_log);
@@ -324,18 +337,19 @@ pub(crate) fn accept(offer: Offer, cx: &mut Cx<'_>) -> Result<WaitFinished, Erro
 
     flight.epoch(EPOCH_HANDSHAKE);
     let accepts_early = early_data.is_some();
-    let early_data = accepts_early.then(Extension::early_data);
-    let encrypted = EncryptedExtensions { extensions: Extensions(early_data.into_iter().chain(agreed).collect()) };
+    let mut answers: Vec<_> = accepts_early.then(Extension::early_data).into_iter().collect();
+    answers.extend(settled.iter().flat_map(|settled| settled.answers.clone()));
+    answers.extend(agreed);
+    let encrypted = EncryptedExtensions { extensions: Extensions(answers) };
     flight.message(HandshakeType::ENCRYPTED_EXTENSIONS, body_of(|w| encrypted.emit(w)));
-    if let (ServerCredentials::Certificate(certified), None) = (&cx.config.credentials, &psk) {
-        let entry = |der| CertificateEntry { certificate: der, extensions: Extensions::default() };
-        let entries = certified.chain.iter().map(|certificate| entry(&**certificate)).collect();
-        let certificate = Certificate13 { context: &[], entries };
-        flight.message(HandshakeType::CERTIFICATE, body_of(|w| certificate.emit(w)));
-        let content = server_signature_content(&flight.transcript().hash());
-        let signature = certified.key.sign(&content).map_err(Error::Crypto)?;
-        let verify = CertificateVerify { scheme: code(certified.key.scheme()), signature: &signature };
-        flight.message(HandshakeType::CERTIFICATE_VERIFY, body_of(|w| verify.emit(w)));
+    if let (ServerCredentials::Certificate(own), Some(settled)) = (&cx.config.credentials, &settled) {
+        if settled.client.is_some() {
+            flight.message(HandshakeType::CERTIFICATE_REQUEST, certificate_request_13(common));
+        }
+        flight.message(HandshakeType::CERTIFICATE, certificate_13(Some(own)));
+        let content = signature_content(Side::Server, &flight.transcript().hash());
+        let verify = certificate_verify(own, settled.scheme, &content, cx.entropy)?;
+        flight.message(HandshakeType::CERTIFICATE_VERIFY, verify);
     }
     let mut verify_data = secrets.server.verify_data(&keying.hkdf, &flight.transcript().hash()).as_ref().to_vec();
     if cx.link.mutated.by(Mutation::CorruptFinished) {
@@ -358,7 +372,11 @@ pub(crate) fn accept(offer: Offer, cx: &mut Cx<'_>) -> Result<WaitFinished, Erro
     let began = psk.as_ref().and_then(|psk| psk.began).unwrap_or(common.date_millis(cx.link.now));
     let identity = psk.map_or(PeerIdentity::Anonymous, |psk| psk.peer);
     let later = Later { schedule, transcript, resumed, early_data: accepts_early, began, identity, peer_resumes };
-    Ok(WaitFinished { keying, client: secrets.client, to_finished, opener, application, exporter, later })
+    let next = WaitFinished { keying, client: secrets.client, opener, application, exporter, later };
+    Ok(match settled.and_then(|settled| settled.client) {
+        Some(kind) => State::WaitCertificate(WaitCertificate { kind, next: Box::new(next) }),
+        None => State::WaitFinished(Box::new(next)),
+    })
 }
 
 fn log_handshake(keying: &Keying, link: &mut Link13, secrets: &TrafficSecrets) {
@@ -366,12 +384,73 @@ fn log_handshake(keying: &Keying, link: &mut Link13, secrets: &TrafficSecrets) {
     keying.log(link, "SERVER_HANDSHAKE_TRAFFIC_SECRET", secrets.server.expose());
 }
 
+/// Where the handshake stands.
+#[derive(Debug)]
+#[expect(clippy::enum_variant_names, reason = "every state waits for a message, and is named after it")]
+pub(crate) enum State {
+    WaitCertificate(WaitCertificate),
+    WaitCertificateVerify(WaitCertificateVerify),
+    WaitFinished(Box<WaitFinished>),
+}
+
+type Next = Result<Step<State, Session13>, Error>;
+
+impl State {
+    /// Takes the next message of the client.
+    pub(crate) fn handle(self, message: &Message, cx: &mut Cx<'_>) -> Next {
+        match self {
+            Self::WaitCertificate(state) => state.handle(message, cx),
+            Self::WaitCertificateVerify(state) => state.handle(message, cx),
+            Self::WaitFinished(state) => state.handle(message, cx),
+        }
+    }
+}
+
+/// The client was asked for a certificate.
+#[derive(Debug)]
+pub(crate) struct WaitCertificate {
+    kind: CertificateType,
+    next: Box<WaitFinished>,
+}
+
+impl WaitCertificate {
+    fn handle(mut self, message: &Message, cx: &mut Cx<'_>) -> Next {
+        expect(message, HandshakeType::CERTIFICATE)?;
+        let shown = shown_13(message, self.kind)?;
+        let client = Believed::client(&shown, cx.config, cx.link.now, ProtocolVersion::DTLS1_3)?;
+        self.next.later.transcript.add_received(message);
+        let next = self.next;
+        Ok(Step::Next(match client {
+            Some(client) => State::WaitCertificateVerify(WaitCertificateVerify { client, next }),
+            None => State::WaitFinished(next),
+        }))
+    }
+}
+
+/// The client has yet to show that the certificate is its own.
+#[derive(Debug)]
+pub(crate) struct WaitCertificateVerify {
+    client: Believed,
+    next: Box<WaitFinished>,
+}
+
+impl WaitCertificateVerify {
+    fn handle(mut self, message: &Message, cx: &mut Cx<'_>) -> Next {
+        let common = &cx.config.common;
+        let (scheme, signature) = read_certificate_verify(message, common, ProtocolVersion::DTLS1_3)?;
+        let content = signature_content(Side::Client, &self.next.later.transcript.hash());
+        self.client.check_signature(common, scheme, &content, signature)?;
+        self.next.later.transcript.add_received(message);
+        self.next.later.identity = self.client.into_identity();
+        Ok(Step::Next(State::WaitFinished(self.next)))
+    }
+}
+
 /// All is said; the client has yet to prove that it received it.
 #[derive(Debug)]
 pub(crate) struct WaitFinished {
     keying: Keying,
     client: TrafficSecret,
-    to_finished: Digest,
     /// Reads application data, once the client has proved itself.
     opener: Opener,
     application: TrafficSecrets,
@@ -396,12 +475,12 @@ struct Later {
 
 impl WaitFinished {
     /// 6. Checks the client's proof. Nothing is left to answer but an ACK.
-    pub(crate) fn handle(self, message: &Message, cx: &mut Cx<'_>) -> Result<Step<Self, Session13>, Error> {
+    fn handle(self, message: &Message, cx: &mut Cx<'_>) -> Next {
         expect(message, HandshakeType::FINISHED)?;
-        let Self { keying, client, to_finished, opener, application, exporter, mut later } = self;
+        let Self { keying, client, opener, application, exporter, mut later } = self;
         let hash_len = keying.suite.hash.output_len();
         let finished = read(message, |body| Finished13::parse(body, hash_len))?;
-        keying.check_finished(&client, &to_finished, finished.verify_data)?;
+        keying.check_finished(&client, &later.transcript.hash(), finished.verify_data)?;
         cx.link.on_flight_done();
         cx.link.acks.on_unanswered();
         cx.link.inbound.read.install(EPOCH_APPLICATION, opener);

@@ -38,6 +38,9 @@ impl HashedHeader {
 pub(crate) struct Transcript {
     header: HashedHeader,
     state: State,
+    /// The messages themselves, for a CertificateVerify of DTLS 1.2: each scheme has a hash of its own (RFC 5246
+    /// §7.4.8). As bounded as reassembly bounds the messages of two flights.
+    kept: Option<Vec<u8>>,
 }
 
 /// Until the suite is known the messages themselves are kept: two hellos at most, of bounded length.
@@ -50,12 +53,12 @@ enum State {
 impl Transcript {
     /// Of a DTLS 1.2 handshake.
     pub(crate) const fn new() -> Self {
-        Self { header: HashedHeader::Dtls12, state: State::Buffering(Vec::new()) }
+        Self { header: HashedHeader::Dtls12, state: State::Buffering(Vec::new()), kept: None }
     }
 
     /// Of a DTLS 1.3 handshake.
     pub(crate) const fn dtls13() -> Self {
-        Self { header: HashedHeader::Dtls13, state: State::Buffering(Vec::new()) }
+        Self { header: HashedHeader::Dtls13, state: State::Buffering(Vec::new()), kept: None }
     }
 
     /// Of a DTLS 1.3 handshake whose first ClientHello was answered with a HelloRetryRequest: its hash stands for it
@@ -76,17 +79,39 @@ impl Transcript {
         }
     }
 
+    /// From now on also keeps the messages, those before included. To be called before [`start`](Self::start).
+    pub(crate) fn keep_messages(&mut self) {
+        if let State::Buffering(messages) = &self.state {
+            self.kept = Some(messages.clone());
+        }
+    }
+
+    /// The messages, as a CertificateVerify of DTLS 1.2 signs them; nothing if they were not to be kept.
+    pub(crate) fn messages(&self) -> &[u8] {
+        self.kept.as_deref().unwrap_or_default()
+    }
+
+    pub(crate) fn forget_messages(&mut self) {
+        self.kept = None;
+    }
+
     pub(crate) fn add(&mut self, message_type: HandshakeType, message_seq: u16, body: &[u8]) {
-        let state = &mut self.state;
-        self.header.with(message_type, message_seq, body.len(), |header| match state {
-            State::Buffering(messages) => {
-                messages.reserve(header.len() + body.len());
-                messages.extend_from_slice(header);
-                messages.extend_from_slice(body);
+        let (state, kept) = (&mut self.state, &mut self.kept);
+        let append = |messages: &mut Vec<u8>, header: &[u8]| {
+            messages.reserve(header.len() + body.len());
+            messages.extend_from_slice(header);
+            messages.extend_from_slice(body);
+        };
+        self.header.with(message_type, message_seq, body.len(), |header| {
+            match state {
+                State::Buffering(messages) => append(messages, header),
+                State::Hashing(hash) => {
+                    hash.update(header);
+                    hash.update(body);
+                }
             }
-            State::Hashing(hash) => {
-                hash.update(header);
-                hash.update(body);
+            if let Some(kept) = kept {
+                append(kept, header);
             }
         });
     }
@@ -142,6 +167,20 @@ mod tests {
         hash.update(&[1, 0, 0, 5, 0, 1, 0, 0, 0, 0, 0, 5]);
         hash.update(b"hello");
         assert_eq!(early.hash(), hash.current());
+    }
+
+    #[test]
+    fn messages_are_kept_on_request_from_the_first_on() {
+        let provider = provider();
+        let mut transcript = Transcript::new();
+        transcript.add(HandshakeType::CLIENT_HELLO, 0, b"hello");
+        transcript.keep_messages();
+        transcript.start(&*provider, HashAlgorithm::Sha384);
+        transcript.add(HandshakeType::SERVER_HELLO, 0, b"there");
+        assert_eq!(transcript.messages().len(), 2 * (12 + 5));
+        assert_eq!(transcript.hash(), provider.hash_of(HashAlgorithm::Sha384, transcript.messages()));
+        transcript.forget_messages();
+        assert!(transcript.messages().is_empty());
     }
 
     /// RFC 8446 §4.4.1: 254, a length, and the hash of the first ClientHello.

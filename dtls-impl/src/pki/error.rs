@@ -4,10 +4,10 @@ use core::fmt;
 
 use crate::wire::AlertDescription;
 
-/// Why a server's certificates were refused.
+/// Why a peer's certificates were refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CertificateError {
-    /// The server sent no certificate.
+    /// The peer sent no certificate.
     Empty,
     /// A certificate cannot be read, or contradicts itself.
     Malformed,
@@ -15,7 +15,7 @@ pub enum CertificateError {
     BadSignature,
     /// A key, signature algorithm, version or critical extension that we do not know.
     Unsupported,
-    /// The server's certificate is not for TLS servers, or its key not for signatures.
+    /// The certificate is not for the role of the peer, or its key not for signatures.
     WrongUsage,
     /// A certificate's last day is over.
     Expired,
@@ -23,6 +23,8 @@ pub enum CertificateError {
     NotValidYet,
     /// No path leads to a trusted root.
     UnknownIssuer,
+    /// A raw public key that is not among the known ones.
+    UnknownKey,
     /// No subjectAltName is the name of the server that was to be reached.
     WrongName,
     /// An issuer was not allowed to issue this: no CA, path too long, name outside its constraints.
@@ -39,14 +41,14 @@ impl CertificateError {
         match self {
             // "A certificate was corrupt, contained signatures that did not verify correctly, etc."
             Self::Empty | Self::Malformed | Self::BadSignature => AlertDescription::BAD_CERTIFICATE,
+            // RFC 9525 §6.6. Of keys RFC 7250 says nothing; there is no authority that could be unknown.
+            Self::WrongName | Self::UnknownKey => AlertDescription::BAD_CERTIFICATE,
             Self::Unsupported | Self::WrongUsage => AlertDescription::UNSUPPORTED_CERTIFICATE,
             // "A certificate has expired or is not currently valid."
             Self::Expired | Self::NotValidYet => AlertDescription::CERTIFICATE_EXPIRED,
             Self::UnknownIssuer => AlertDescription::UNKNOWN_CA,
             // "Some other (unspecified) issue arose in processing the certificate."
-            Self::WrongName | Self::IssuerConstraint | Self::TooComplex | Self::Other => {
-                AlertDescription::CERTIFICATE_UNKNOWN
-            }
+            Self::IssuerConstraint | Self::TooComplex | Self::Other => AlertDescription::CERTIFICATE_UNKNOWN,
         }
     }
 }
@@ -62,6 +64,7 @@ impl fmt::Display for CertificateError {
             Self::Expired => "certificate expired",
             Self::NotValidYet => "certificate not valid yet",
             Self::UnknownIssuer => "unknown issuer",
+            Self::UnknownKey => "unknown public key",
             Self::WrongName => "certificate for another name",
             Self::IssuerConstraint => "issuer not allowed to issue this certificate",
             Self::TooComplex => "chain too complex",

@@ -1,4 +1,4 @@
-//! The keyUsage extension of a server's certificate, which `webpki` does not look at.
+//! The keyUsage extension of a peer's certificate, which `webpki` does not look at.
 
 use p256::pkcs8::der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, OctetStringRef};
 use p256::pkcs8::der::{self, Class, Decode, Reader, SliceReader, Tagged};
@@ -12,7 +12,7 @@ const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
 /// Bit 0 of the bit string, which counts from the left.
 const DIGITAL_SIGNATURE: u8 = 0b1000_0000;
 
-/// Whether the certificate's key may sign a ServerKeyExchange: digitalSignature must be set if the extension is
+/// Whether the certificate's key may sign handshakes: digitalSignature must be set if the extension is
 /// present (RFC 5246 §7.4.2).
 pub(super) fn allows_signatures(certificate: &CertificateDer<'_>) -> Result<bool, CertificateError> {
     let usage = key_usage(certificate).map_err(|_| CertificateError::Malformed)?;

@@ -13,6 +13,7 @@ use rustls_pki_types::{PrivateKeyDer, PrivateSec1KeyDer};
 
 use super::*;
 use crate::crypto::rustcrypto::provider;
+use crate::entropy::{Entropy, Seed};
 use crate::wire::AlertDescription;
 
 /// 2026-01-01T00:00:00Z.
@@ -135,7 +136,7 @@ impl Authority {
 
     fn check(&self, chain: &[CertificateDer<'_>], name: &str, now: u64) -> Result<(), CertificateError> {
         let name = ServerName::try_from(name).unwrap();
-        self.verifier.verify_chain(chain, &name, now, &*provider())
+        self.verifier.verify_chain(chain, Some(&name), now, &*provider())
     }
 }
 
@@ -217,7 +218,7 @@ fn issuers_must_be_known_and_must_have_signed() {
     let nobody = ServerVerifier::new(Vec::new()).unwrap();
     let name = ServerName::try_from(NAME).unwrap();
     let leaf = [trusted.issue(&leaf_params(), &TestKey::p256(2))];
-    assert_eq!(nobody.verify_chain(&leaf, &name, NOW, &*provider()), Err(CertificateError::UnknownIssuer));
+    assert_eq!(nobody.verify_chain(&leaf, Some(&name), NOW, &*provider()), Err(CertificateError::UnknownIssuer));
 }
 
 #[test]
@@ -300,7 +301,7 @@ fn bytes_of_any_kind_are_refused_without_a_panic() {
 }
 
 #[test]
-fn each_refusal_has_the_alert_of_rfc_5246() {
+fn each_refusal_has_the_alert_of_the_texts() {
     for (error, alert) in [
         (CertificateError::Empty, AlertDescription::BAD_CERTIFICATE),
         (CertificateError::Malformed, AlertDescription::BAD_CERTIFICATE),
@@ -309,7 +310,8 @@ fn each_refusal_has_the_alert_of_rfc_5246() {
         (CertificateError::WrongUsage, AlertDescription::UNSUPPORTED_CERTIFICATE),
         (CertificateError::Expired, AlertDescription::CERTIFICATE_EXPIRED),
         (CertificateError::NotValidYet, AlertDescription::CERTIFICATE_EXPIRED),
-        (CertificateError::WrongName, AlertDescription::CERTIFICATE_UNKNOWN),
+        (CertificateError::WrongName, AlertDescription::BAD_CERTIFICATE),
+        (CertificateError::UnknownKey, AlertDescription::BAD_CERTIFICATE),
         (CertificateError::IssuerConstraint, AlertDescription::CERTIFICATE_UNKNOWN),
         (CertificateError::TooComplex, AlertDescription::CERTIFICATE_UNKNOWN),
         (CertificateError::Other, AlertDescription::CERTIFICATE_UNKNOWN),
@@ -361,12 +363,13 @@ fn what_a_loaded_key_signs_its_certificate_verifies() {
     let der = PrivateKeyDer::Sec1(PrivateSec1KeyDer::from(secret.to_sec1_der().unwrap().to_vec()));
     let key = provider.signing_key(&der).unwrap();
     let leaf = p256_authority().issue(&leaf_params(), &TestKey::p256(2));
-    let signature = key.sign(b"message").unwrap();
-    assert_eq!(verify_signed(&*provider, &leaf, key.scheme(), b"message", &signature), Ok(()));
+    let scheme = key.schemes()[0];
+    let signature = key.sign(scheme, b"message", &mut Entropy::new(&Seed([1; 32]))).unwrap();
+    assert_eq!(verify_signed(&*provider, &leaf, scheme, b"message", &signature), Ok(()));
 
-    assert_eq!(key_fits_certificate(&*provider, &*key, &leaf), Ok(()));
+    assert_eq!(key_fits_certificate(&*key, &leaf), Ok(()));
     for other in [TestKey::p256(3), TestKey::ed25519(2)] {
         let leaf = p256_authority().issue(&leaf_params(), &other);
-        assert_eq!(key_fits_certificate(&*provider, &*key, &leaf), Err(CryptoError::BadKey));
+        assert_eq!(key_fits_certificate(&*key, &leaf), Err(CryptoError::BadKey));
     }
 }

@@ -37,6 +37,28 @@ impl<'a> Certificate<'a> {
     }
 }
 
+/// Certificate of DTLS 1.2 that holds a public key and nothing else (RFC 7250 §3); empty if a client has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RawKeyCertificate<'a> {
+    /// DER SubjectPublicKeyInfo.
+    pub key: &'a [u8],
+}
+
+impl<'a> RawKeyCertificate<'a> {
+    /// Reads a whole body.
+    pub fn parse(body: &'a [u8]) -> Result<Self, ParseError> {
+        let mut r = Reader::new(body);
+        let key = r.vec24()?;
+        r.finish()?;
+        Ok(Self { key })
+    }
+
+    /// Writes the body.
+    pub fn emit(&self, w: &mut Writer) {
+        w.vec24(|w| w.bytes(self.key));
+    }
+}
+
 /// CertificateRequest (RFC 5246 §7.4.4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateRequest<'a> {

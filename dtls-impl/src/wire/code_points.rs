@@ -112,6 +112,8 @@ code_points! {
         SIGNATURE_ALGORITHMS = 13 => "signature_algorithms",
         USE_SRTP = 14 => "use_srtp",
         APPLICATION_LAYER_PROTOCOL_NEGOTIATION = 16 => "application_layer_protocol_negotiation",
+        CLIENT_CERTIFICATE_TYPE = 19 => "client_certificate_type",
+        SERVER_CERTIFICATE_TYPE = 20 => "server_certificate_type",
         PADDING = 21 => "padding",
         ENCRYPT_THEN_MAC = 22 => "encrypt_then_mac",
         EXTENDED_MASTER_SECRET = 23 => "extended_master_secret",
@@ -160,6 +162,22 @@ code_points! {
         RSA_PSS_RSAE_SHA512 = 0x0806 => "rsa_pss_rsae_sha512",
         ED25519 = 0x0807 => "ed25519",
         ED448 = 0x0808 => "ed448",
+    }
+}
+
+code_points! {
+    /// What a Certificate holds (RFC 7250 §3).
+    CertificateType(u8) {
+        X509 = 0 => "X509",
+        RAW_PUBLIC_KEY = 2 => "RawPublicKey",
+    }
+}
+
+code_points! {
+    /// Kinds of keys in a CertificateRequest of DTLS 1.2 (RFC 5246 §7.4.4, RFC 8422 §5.5).
+    ClientCertificateType(u8) {
+        RSA_SIGN = 1 => "rsa_sign",
+        ECDSA_SIGN = 64 => "ecdsa_sign",
     }
 }
 

@@ -11,6 +11,7 @@ mod code_points;
 mod codec;
 mod extension;
 mod extension13;
+mod extension_auth;
 mod extension_terms;
 mod handshake;
 mod handshake13;
@@ -24,13 +25,14 @@ mod tests;
 
 pub use ack::{Ack, RECORD_NUMBER_LEN, RecordNumber};
 pub use alert::{Alert, ChangeCipherSpec};
-pub use certificate::{Certificate, CertificateRequest};
+pub use certificate::{Certificate, CertificateRequest, RawKeyCertificate};
 pub use code_points::{
-    AlertDescription, AlertLevel, CipherSuite, ContentType, ExtensionType, HandshakeType, NamedGroup, ProtocolVersion,
-    SignatureSchemeCode,
+    AlertDescription, AlertLevel, CertificateType, CipherSuite, ClientCertificateType, ContentType, ExtensionType,
+    HandshakeType, NamedGroup, ProtocolVersion, SignatureSchemeCode,
 };
 pub use codec::{ParseError, Reader, Writer};
 pub use extension::{Extension, Extensions, POINT_FORMAT_UNCOMPRESSED};
+pub use extension_auth::CertificateOf;
 pub use extension13::{KeyShare, OfferedPsk, PSK_MODE_DHE, PSK_MODE_ONLY};
 pub use handshake::{Fragment, Fragments, HANDSHAKE_HEADER_LEN, HandshakeHeader};
 pub use handshake13::{

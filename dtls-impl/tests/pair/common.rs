@@ -11,6 +11,8 @@ use dtls_impl::wire::{AnyRecord, AnyRecords, ContentType, Fragments, HandshakeTy
 use dtls_impl::{ClientConfig, Connection, Event, Instant, Output, Seed, ServerConfig};
 use p256::ecdsa::signature::{SignatureEncoding, Signer};
 use rcgen::{BasicConstraints, CertificateParams, CustomExtension, IsCa, Issuer, KeyUsagePurpose, SerialNumber};
+use rsa::pkcs1::EncodeRsaPublicKey;
+use rsa::pkcs8::DecodePrivateKey;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer};
 
 pub(crate) const NAME: &str = "server.example";
@@ -239,25 +241,42 @@ pub(crate) fn psk() -> (ClientConfig, ServerConfig) {
     (ClientConfig::new(provider(), client), ServerConfig::new(provider(), server, cookies()))
 }
 
-/// Key of the server's certificate.
-#[derive(Clone, Copy, Debug)]
+/// Kind of a certificate's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Key {
     P256,
+    P384,
     Ed25519,
+    Rsa,
 }
 
-enum TestKey {
+/// Making an RSA key takes seconds: there is one, whatever the seed.
+const RSA: &[u8] = include_bytes!("../../src/pki/testdata/rsa2048.pk8");
+
+pub(crate) enum TestKey {
     P256(p256::ecdsa::SigningKey, Vec<u8>),
+    P384(p384::ecdsa::SigningKey, Vec<u8>),
+    Rsa(Box<rsa::pkcs1v15::SigningKey<sha2::Sha256>>, Vec<u8>),
     Ed25519(Box<ed25519_dalek::SigningKey>, Vec<u8>),
 }
 
 impl TestKey {
-    fn new(key: Key, seed: u8) -> Self {
+    pub(crate) fn new(key: Key, seed: u8) -> Self {
         match key {
             Key::P256 => {
                 let key = p256::ecdsa::SigningKey::from_slice(&[seed; 32]).unwrap();
                 let public = key.verifying_key().to_sec1_point(false).as_bytes().to_vec();
                 Self::P256(key, public)
+            }
+            Key::P384 => {
+                let key = p384::ecdsa::SigningKey::from_slice(&[seed; 48]).unwrap();
+                let public = key.verifying_key().to_sec1_point(false).as_bytes().to_vec();
+                Self::P384(key, public)
+            }
+            Key::Rsa => {
+                let key = rsa::PrivateKey::from_pkcs8_der(RSA).unwrap();
+                let public = key.to_public_key().to_pkcs1_der().unwrap().as_bytes().to_vec();
+                Self::Rsa(Box::new(rsa::pkcs1v15::SigningKey::new(key)), public)
             }
             Key::Ed25519 => {
                 let key = ed25519_dalek::SigningKey::from_bytes(&[seed; 32]);
@@ -267,8 +286,13 @@ impl TestKey {
         }
     }
 
-    fn private(&self) -> PrivateKeyDer<'static> {
+    pub(crate) fn private(&self) -> PrivateKeyDer<'static> {
         match self {
+            Self::P384(key, _) => {
+                let der = p384::SecretKey::from(key).to_sec1_der().unwrap().to_vec();
+                PrivateKeyDer::Sec1(PrivateSec1KeyDer::from(der))
+            }
+            Self::Rsa(..) => PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(RSA)),
             Self::P256(key, _) => {
                 let der = p256::SecretKey::from(key).to_sec1_der().unwrap().to_vec();
                 PrivateKeyDer::Sec1(PrivateSec1KeyDer::from(der))
@@ -285,13 +309,15 @@ impl TestKey {
 impl rcgen::PublicKeyData for TestKey {
     fn der_bytes(&self) -> &[u8] {
         match self {
-            Self::P256(_, public) | Self::Ed25519(_, public) => public,
+            Self::P256(_, public) | Self::P384(_, public) | Self::Ed25519(_, public) | Self::Rsa(_, public) => public,
         }
     }
 
     fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
         match self {
             Self::P256(..) => &rcgen::PKCS_ECDSA_P256_SHA256,
+            Self::P384(..) => &rcgen::PKCS_ECDSA_P384_SHA384,
+            Self::Rsa(..) => &rcgen::PKCS_RSA_SHA256,
             Self::Ed25519(..) => &rcgen::PKCS_ED25519,
         }
     }
@@ -301,12 +327,14 @@ impl rcgen::SigningKey for TestKey {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
         Ok(match self {
             Self::P256(key, _) => Signer::<p256::ecdsa::DerSignature>::sign(key, message).to_vec(),
+            Self::P384(key, _) => Signer::<p384::ecdsa::DerSignature>::sign(key, message).to_vec(),
             Self::Ed25519(key, _) => key.sign(message).to_vec(),
+            Self::Rsa(key, _) => key.sign(message).to_vec(),
         })
     }
 }
 
-fn params(names: &[&str], serial: u64) -> CertificateParams {
+pub(crate) fn params(names: &[&str], serial: u64) -> CertificateParams {
     let mut params = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
     params.serial_number = Some(SerialNumber::from(serial));
     params.not_before = rcgen::date_time_ymd(2025, 1, 1);

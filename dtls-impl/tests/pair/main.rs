@@ -16,5 +16,6 @@ mod junk;
 mod loss;
 #[cfg(feature = "mutation")]
 mod mutations;
+mod raw_keys;
 mod resumption12;
 mod terms;

@@ -16,6 +16,9 @@ use crate::link13::FlightEnd;
 use crate::record::epochs13::{EPOCH_APPLICATION, EPOCH_MAX};
 use crate::wire::{HandshakeType, KeyUpdate, NewSessionTicket, body_of};
 
+/// Bytes of a client's certificates that a ticket carries. A client with more does a full handshake each time.
+const TICKET_IDENTITY_MAX: usize = 1 << 14;
+
 /// What a flight after the handshake is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Purpose {
@@ -94,7 +97,7 @@ impl Connection13 {
         let (State::Established(session), Role::Server { config, .. }) = (&self.state, &self.role) else {
             return Ok(());
         };
-        if !session.peer_resumes {
+        if !session.peer_resumes || session.identity.len() > TICKET_IDENTITY_MAX {
             return Ok(());
         }
         let issued = config.common.date_millis(self.link.now);

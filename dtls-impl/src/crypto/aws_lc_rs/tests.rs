@@ -6,6 +6,7 @@ use rustls_pki_types::PrivateSec1KeyDer;
 
 use super::*;
 use crate::crypto::rustcrypto;
+use crate::entropy::{Entropy, Seed};
 
 const ALGORITHMS: [AeadAlgorithm; 5] = [
     AeadAlgorithm::Aes128Gcm,
@@ -118,8 +119,9 @@ fn signatures_of_one_are_good_for_the_other() {
     };
     for signer in both() {
         let key = signer.signing_key(&der).unwrap();
-        assert_eq!(key.scheme(), SignatureScheme::EcdsaSecp256r1Sha256);
-        let signature = key.sign(b"message").unwrap();
+        assert_eq!(key.schemes(), [SignatureScheme::EcdsaSecp256r1Sha256]);
+        let mut random = Entropy::new(&Seed([1; 32]));
+        let signature = key.sign(SignatureScheme::EcdsaSecp256r1Sha256, b"message", &mut random).unwrap();
         for verifier in both() {
             let verify = verifier.signature_algorithms()[0];
             assert!(verify.verify_signature(&point, b"message", &signature).is_ok());

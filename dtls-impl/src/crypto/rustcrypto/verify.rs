@@ -28,7 +28,7 @@ pub(super) static ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
 ];
 
 /// RSA moduli outside this range are refused: below there is no security, above only work for us.
-const RSA_BITS: core::ops::RangeInclusive<u32> = 2048..=8192;
+pub(super) const RSA_BITS: core::ops::RangeInclusive<u32> = 2048..=8192;
 
 /// A verification primitive over raw public key bytes, as they stand in the SubjectPublicKeyInfo's bit string.
 trait Verify: Send + Sync {

@@ -107,7 +107,7 @@ impl Keeping {
 
 /// 2. The server takes the session up again: its proof comes next.
 pub(super) fn resume(earlier: Box<Session12>, negotiated: Negotiated, cx: &mut Cx<'_>) -> Next {
-    let Negotiated { suite, randoms, extended, transcript, mut keeping } = negotiated;
+    let Negotiated { suite, randoms, extended, transcript, mut keeping, .. } = negotiated;
     if suite.code != earlier.suite.code {
         return Err(PeerMisbehaved::BadResumption.into());
     }

@@ -12,6 +12,7 @@ use crate::error::{Error, PeerIncompatible};
 use crate::event::Event;
 use crate::flight::reassembly::Message;
 use crate::handshake::Step;
+use crate::handshake::authentication::still_welcome;
 use crate::handshake::builder::FlightBuilder;
 use crate::handshake::session::{Randoms, Session};
 use crate::handshake::stored12::Stored12;
@@ -126,7 +127,8 @@ pub(super) fn find(
     let suite = own.into_iter().find(|suite| suite.code == stored.suite);
     let suite = suite.filter(|suite| hello.start.cipher_suites.contains(&suite.code));
     // RFC 6066 §3: a session is for the name it was made for.
-    let fits = stored.server_name == basics.server_name && is_welcome(&stored.client, config);
+    let welcome = is_welcome(&stored.client, config) && still_welcome(&stored.client, config, now);
+    let fits = stored.server_name == basics.server_name && welcome;
     Ok(suite.filter(|_| fits).map(|suite| Found { stored, suite, id }))
 }
 
