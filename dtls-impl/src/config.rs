@@ -2,6 +2,7 @@
 
 mod certified_key;
 mod client_auth;
+mod connection_id;
 mod early_data;
 mod sessions;
 mod sizes;
@@ -23,6 +24,7 @@ use crate::wire::{CertificateType, CipherSuite};
 
 pub use self::certified_key::CertifiedKey;
 pub use self::client_auth::ClientAuth;
+pub use self::connection_id::{ConnectionId, PathCheck, PeerMove, ReturnRoutability};
 pub use self::early_data::{EarlyData, ReplayGuard};
 pub use self::sessions::SessionCache;
 pub use self::sizes::{MaxFragmentLength, RECORD_SIZE_LIMIT_MAX, RECORD_SIZE_LIMIT_MIN};
@@ -126,6 +128,12 @@ pub struct Common {
     pub unix_time: u64,
     /// Whether the peer must support extended_master_secret. Default: it must.
     pub extended_master_secret: ExtendedMasterSecret,
+    /// Connection IDs. Default: none.
+    pub connection_id: ConnectionId,
+    /// Return routability checks, used if connection IDs are. Default: the peer is asked at its old address first.
+    pub return_routability: Option<ReturnRoutability>,
+    /// What a new address of the peer means without return routability checks. Default: the old one stays.
+    pub peer_move: PeerMove,
     /// Whether secrets leave as [`Event::KeyLog`](crate::Event::KeyLog). Default: no.
     pub key_log: bool,
     /// The rule to break, if any.
@@ -156,6 +164,9 @@ impl Common {
             timers: Timers::default(),
             unix_time: 0,
             extended_master_secret: ExtendedMasterSecret::default(),
+            connection_id: ConnectionId::default(),
+            return_routability: Some(ReturnRoutability::default()),
+            peer_move: PeerMove::default(),
             key_log: false,
             #[cfg(feature = "mutation")]
             mutation: None,
@@ -205,6 +216,8 @@ impl Common {
             return Err(Misuse::BadTimers);
         }
         sizes::check(self)?;
+        self.connection_id.check()?;
+        self.return_routability.as_ref().map_or(Ok(()), ReturnRoutability::check)?;
         let suites = self.suites(usable);
         let missing_12 = self.versions.has_12() && suites.is_empty();
         let missing_13 = self.versions.has_13() && self.suites13(psk).is_empty();

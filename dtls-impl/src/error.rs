@@ -132,6 +132,8 @@ pub enum Misuse {
     NotNegotiable,
     /// The MTU is outside 256..=65507.
     BadMtu,
+    /// A connection ID is longer than 255 bytes, or random ones are to have none.
+    BadConnectionId,
     /// A timer is zero, or the first timeout is longer than the longest.
     BadTimers,
     /// No cipher suite is left that the role and the credentials can use.

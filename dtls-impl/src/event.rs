@@ -11,8 +11,16 @@ use crate::wire::{Alert, CipherSuite};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "a datagram that is not sent is lost, an event that is not read is missed"]
 pub enum Output {
-    /// Send this to the peer.
+    /// Send this to the peer, at [`Connection::peer_address`](crate::Connection::peer_address).
     Datagram(Vec<u8>),
+    /// Send this to another address: a first one that the peer may have moved to, or one it asked from. Only with
+    /// connection IDs.
+    DatagramTo {
+        /// The address, as it was given with a datagram from there.
+        address: Vec<u8>,
+        /// The datagram.
+        datagram: Vec<u8>,
+    },
     /// Something happened.
     Event(Event),
     /// Nothing more until input arrives, or until this time: then call `handle_timeout`.
@@ -50,6 +58,26 @@ pub enum Event {
     Discarded(DiscardReason),
     /// A line of the NSS key log. Only if the configuration asks for it.
     KeyLog(String),
+    /// The peer has another address: it was checked, or the configuration does without
+    /// ([`PeerMove::Newest`](crate::config::PeerMove::Newest)).
+    PeerMoved {
+        /// The new address.
+        address: Vec<u8>,
+    },
+    /// The newest record came from another address than the peer's, which stays as it is. Said once per address.
+    PeerSeen {
+        /// The other address.
+        address: Vec<u8>,
+    },
+    /// A return routability check has ended without a move: the new address did not answer, or the old one did. Should
+    /// this happen often, somebody may be interfering (RFC 9853 §7.1).
+    PathRefused {
+        /// The address that the peer seemed to have moved to.
+        address: Vec<u8>,
+    },
+    /// The connection IDs that datagrams to this connection may carry have changed: see
+    /// [`Connection::connection_ids`](crate::Connection::connection_ids).
+    ConnectionIds,
     /// An alert arrived.
     AlertReceived(Alert),
     /// An alert was sent.
@@ -74,6 +102,10 @@ impl fmt::Debug for Event {
             Self::Failed(error) => write!(f, "Failed({error:?})"),
             Self::Discarded(reason) => write!(f, "Discarded({reason:?})"),
             Self::KeyLog(_) => f.write_str("KeyLog(..)"),
+            Self::PeerMoved { address } => write!(f, "PeerMoved({address:02x?})"),
+            Self::PeerSeen { address } => write!(f, "PeerSeen({address:02x?})"),
+            Self::PathRefused { address } => write!(f, "PathRefused({address:02x?})"),
+            Self::ConnectionIds => f.write_str("ConnectionIds"),
             Self::AlertReceived(alert) => write!(f, "AlertReceived({alert:?})"),
             Self::AlertSent(alert) => write!(f, "AlertSent({alert:?})"),
         }
@@ -90,6 +122,10 @@ pub enum DiscardReason {
     WrongVersion,
     /// A content type that DTLS 1.2 does not have.
     UnknownContentType,
+    /// A record with a connection ID that is not ours, or without one where it must have one (RFC 9146 §3).
+    WrongConnectionId,
+    /// From another address than the peer's, without a connection ID that would tell whose it is.
+    OtherAddress,
     /// A record of an epoch that is over, or that is not to be expected yet.
     WrongEpoch,
     /// A record that was received before, or is older than the replay window.
@@ -116,6 +152,8 @@ impl fmt::Display for DiscardReason {
             Self::Malformed => "malformed",
             Self::WrongVersion => "wrong version",
             Self::UnknownContentType => "unknown content type",
+            Self::WrongConnectionId => "wrong connection ID",
+            Self::OtherAddress => "from another address",
             Self::WrongEpoch => "wrong epoch",
             Self::Replayed => "replayed",
             Self::BadRecord => "not authentic",

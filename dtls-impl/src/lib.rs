@@ -67,7 +67,7 @@
 //!         match ends[turn % 2].poll_output() {
 //!             Output::Datagram(bytes) => ends[(turn + 1) % 2].handle_datagram(now, &bytes),
 //!             Output::Event(Event::Established { .. }) => established += 1,
-//!             Output::Event(_) => {}
+//!             Output::DatagramTo { .. } | Output::Event(_) => {}
 //!             Output::WakeAt(_) | Output::Idle => break,
 //!         }
 //!     }
@@ -87,12 +87,14 @@ pub mod error;
 pub mod event;
 mod flight;
 mod handshake;
+mod ids;
 mod link;
 mod link13;
 #[cfg_attr(not(feature = "mutation"), expect(unreachable_pub, reason = "exported with the feature only"))]
 #[cfg_attr(all(not(feature = "mutation"), not(test)), expect(dead_code, reason = "names are for the feature's users"))]
 mod mutation;
 mod negotiated;
+mod path;
 pub mod pki;
 pub mod record;
 mod session;

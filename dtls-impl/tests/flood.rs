@@ -70,7 +70,7 @@ fn datagram(message_seq: u16, length: usize, offset: usize, body: &[u8]) -> Vec<
         seq: u64::from(message_seq),
     };
     let mut w = Writer::new();
-    Record { header, body: &content.into_bytes() }.emit(&mut w);
+    Record { header, connection_id: &[], body: &content.into_bytes() }.emit(&mut w);
     w.into_bytes()
 }
 
@@ -121,7 +121,7 @@ fn flood(versions: Versions) -> usize {
         loop {
             match connection.poll_output() {
                 Output::Datagram(answer) => sent += answer.len(),
-                Output::Event(_) => {}
+                Output::DatagramTo { .. } | Output::Event(_) => {}
                 Output::WakeAt(_) | Output::Idle => break,
             }
         }

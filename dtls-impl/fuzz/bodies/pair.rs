@@ -106,6 +106,7 @@ impl Pair {
                         self.waiting[1 - end].push(bytes);
                     }
                 }
+                Output::DatagramTo { .. } => panic!("there is one path only"),
                 Output::Event(event) => match event {
                     Event::Established { .. } => self.established[end] = true,
                     Event::Failed(_) => self.failed[end] = true,

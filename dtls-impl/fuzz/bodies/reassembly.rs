@@ -47,13 +47,13 @@ pub(crate) fn reassembly(input: &[u8]) {
         let record_header =
             RecordHeader { content_type: ContentType::HANDSHAKE, version: ProtocolVersion::DTLS1_2, epoch: 0, seq };
         let mut datagram = Writer::new();
-        Record { header: record_header, body: &content.into_bytes() }.emit(&mut datagram);
+        Record { header: record_header, connection_id: &[], body: &content.into_bytes() }.emit(&mut datagram);
         server.handle_datagram(Instant::ZERO, &datagram.into_bytes());
         there[start..end].fill(true);
         seq += 1;
         for _ in 0..200 {
             match server.poll_output() {
-                Output::Datagram(_) => answered = true,
+                Output::Datagram(_) | Output::DatagramTo { .. } => answered = true,
                 Output::Event(_) => {}
                 Output::WakeAt(_) | Output::Idle => break,
             }

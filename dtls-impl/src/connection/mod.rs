@@ -19,8 +19,9 @@ use crate::negotiated::Negotiated;
 use crate::session::ClientSession;
 use crate::time::Instant;
 use crate::wire::{
-    Alert, AlertDescription, AlertLevel, CertificateType, ClientHello, ContentType, ExtensionType, Fragments,
-    HANDSHAKE_HEADER_LEN, HandshakeHeader, HandshakeType, ProtocolVersion, RecordHeader, Records, ServerHello,
+    Alert, AlertDescription, AlertLevel, AnyRecord, AnyRecords, CertificateType, ClientHello, ContentType,
+    ExtensionType, Fragments, HANDSHAKE_HEADER_LEN, HandshakeHeader, HandshakeType, ProtocolVersion, RecordHeader,
+    Records, ServerHello,
 };
 
 /// One end of one DTLS association.
@@ -125,6 +126,19 @@ impl Connection {
     /// Takes a datagram of the peer. Nothing in it can be wrong enough for an error: bad bytes are dropped with
     /// [`Event::Discarded`](crate::Event::Discarded), a bad handshake ends in [`Event::Failed`](crate::Event::Failed).
     pub fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) {
+        self.handle(now, None, datagram);
+    }
+
+    /// As [`handle_datagram`](Self::handle_datagram), with the address that the datagram came from. From another than the
+    /// peer's only records count that carry our connection ID. What they mean for the address is up to
+    /// [`return_routability`](crate::config::Common::return_routability) and
+    /// [`peer_move`](crate::config::Common::peer_move), once the handshake is complete; until then all answers go to the
+    /// old address. A client that wants this names the peer's address first: [`set_peer_address`](Self::set_peer_address).
+    pub fn handle_datagram_from(&mut self, now: Instant, from: &[u8], datagram: &[u8]) {
+        self.handle(now, Some(from), datagram);
+    }
+
+    fn handle(&mut self, now: Instant, from: Option<&[u8]>, datagram: &[u8]) {
         if let Engine::V13(v13) = &mut self.engine
             && answers_as_12(datagram)
             && let Some(v12) = v13.become_12(now)
@@ -133,7 +147,7 @@ impl Connection {
         }
         match &mut self.or_12 {
             Some(v12) if !offers_13(datagram) => {
-                v12.handle_datagram(now, datagram);
+                v12.handle_datagram(now, from, datagram);
                 if !v12.is_listening()
                     && let Some(v12) = self.or_12.take()
                 {
@@ -141,7 +155,7 @@ impl Connection {
                 }
             }
             _ => {
-                on_either!(&mut self.engine, connection => connection.handle_datagram(now, datagram));
+                on_either!(&mut self.engine, connection => connection.handle_datagram(now, from, datagram));
                 if matches!(&self.engine, Engine::V13(v13) if !v13.is_listening()) {
                     self.or_12 = None;
                 }
@@ -190,6 +204,42 @@ impl Connection {
     /// What was agreed on, and with whom, while the association is established.
     pub fn negotiated(&self) -> Option<Negotiated> {
         on_either!(&self.engine, connection => connection.negotiated())
+    }
+
+    /// The peer's address: what a server was made with, or what was named or moved to since. None for a client that was
+    /// not told: then all datagrams count as the peer's.
+    pub fn peer_address(&self) -> Option<&[u8]> {
+        on_either!(&self.engine, connection => connection.peer_address())
+    }
+
+    /// Names the peer's address: to a client at first, and to either side when it is to send to another address from now
+    /// on, or over another path, if addresses name the own end, too. The path before is then no longer the one to use,
+    /// and a peer that asks there is told so (RFC 9853 §5.2). DTLS 1.3 goes over to a spare connection ID of the peer, if
+    /// there is one (RFC 9147 §9). A check in progress ends.
+    pub fn set_peer_address(&mut self, address: &[u8]) {
+        if let Some(v12) = &mut self.or_12 {
+            v12.set_peer_address(address);
+        }
+        on_either!(&mut self.engine, connection => connection.set_peer_address(address));
+    }
+
+    /// The connection IDs that datagrams to this connection may carry, oldest first: by them the owner of a socket knows
+    /// which connection a datagram from an unknown address is for. [`Event::ConnectionIds`](crate::Event::ConnectionIds)
+    /// tells of changes.
+    pub fn connection_ids(&self) -> Vec<&[u8]> {
+        on_either!(&self.engine, connection => connection.ids()).own().collect()
+    }
+
+    /// Whether a datagram carries a connection ID of this connection.
+    pub fn owns(&self, datagram: &[u8]) -> bool {
+        let ids = on_either!(&self.engine, connection => connection.ids());
+        let Some(cid_len) = ids.own_len() else { return false };
+        let mut records = AnyRecords::new(datagram, Some(cid_len));
+        records.any(|record| match record {
+            Ok(AnyRecord::Plain(record)) => ids.is_own(record.connection_id),
+            Ok(AnyRecord::Protected(record)) => record.connection_id().is_some_and(|cid| ids.is_own(cid)),
+            Err(_) => false,
+        })
     }
 
     /// Ends the association with close_notify (RFC 5246 §7.2.1). What arrives after it is dropped.

@@ -19,8 +19,9 @@ use crate::flight::reassembly::Message;
 use crate::flight::retransmitter::Expiry;
 use crate::handshake::session::Session;
 use crate::handshake::{Context, Step, client12, cookie, server12};
+use crate::ids::ConnectionIds;
 use crate::link::Link;
-use crate::link::inbound::FragmentFate;
+use crate::link::inbound::{FragmentFate, Opened};
 use crate::mutation::Mutation;
 use crate::negotiated::Negotiated;
 use crate::session::ClientSession;
@@ -73,7 +74,7 @@ impl Connection12 {
         seed: &Seed,
         now: Instant,
     ) -> Result<Self, Error> {
-        let mut link = Link::new(&config.common, now);
+        let mut link = Link::new(&config.common, None, now);
         let mut entropy = Entropy::new(seed);
         let mut cx = Context { config: &*config, link: &mut link, entropy: &mut entropy };
         let state = State::Client(client12::start(server_name, session, &mut cx)?);
@@ -87,10 +88,12 @@ impl Connection12 {
         sent: client12::SentHello,
         outputs: VecDeque<Output>,
         record_seq: u64,
+        (ids, peer): (ConnectionIds, Option<Vec<u8>>),
         mut entropy: Entropy,
         now: Instant,
     ) -> Self {
-        let mut link = Link::new(&config.common, now);
+        let mut link = Link::new(&config.common, peer, now);
+        link.ids = ids;
         link.start_at(record_seq, 0);
         link.adopt_outputs(outputs);
         let mut cx = Context { config: &*config, link: &mut link, entropy: &mut entropy };
@@ -98,10 +101,9 @@ impl Connection12 {
         Self { role: Role::Client(config), state, link, entropy, held_data: Vec::new() }
     }
 
-    /// A server for the peer at `peer_address`, any bytes that name it: cookies are bound to them. Until the client has
-    /// shown a valid cookie nothing of it is remembered.
+    /// A server without state for the peer at `peer_address`.
     pub(crate) fn server(config: Arc<ServerConfig>, peer_address: &[u8], seed: &Seed, now: Instant) -> Self {
-        let link = Link::new(&config.common, now);
+        let link = Link::new(&config.common, Some(peer_address.to_vec()), now);
         let role = Role::Server { config, peer_address: peer_address.to_vec() };
         Self { role, state: State::Listening, link, entropy: Entropy::new(seed), held_data: Vec::new() }
     }
@@ -111,11 +113,12 @@ impl Connection12 {
         matches!(self.state, State::Listening)
     }
 
-    /// Takes a datagram of the peer. Nothing in it can be wrong enough for an error: bad bytes are dropped with
+    /// Takes a datagram from an address, or from the peer's. Nothing in it can be wrong enough for an error: bad bytes are dropped with
     /// [`Event::Discarded`], a bad handshake ends in [`Event::Failed`].
-    pub(crate) fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) {
+    pub(crate) fn handle_datagram(&mut self, now: Instant, from: Option<&[u8]>, datagram: &[u8]) {
         self.link.now = now;
-        for record in Records::new(datagram) {
+        self.link.paths.on_datagram(from);
+        for record in Records::with_cid(datagram, self.link.ids.own_len().unwrap_or_default()) {
             match record {
                 Ok(record) => self.on_record(&record),
                 Err(_) => self.link.discard(DiscardReason::Malformed),
@@ -134,6 +137,7 @@ impl Connection12 {
             (Expiry::Resend, None) => self.link.resend_flight(),
         };
         self.fail_on_error(result);
+        self.link.check_paths(&mut self.entropy);
     }
 
     /// The next piece of output.
@@ -175,6 +179,18 @@ impl Connection12 {
         self.end();
     }
 
+    pub(crate) fn ids(&self) -> &ConnectionIds {
+        &self.link.ids
+    }
+
+    pub(crate) fn peer_address(&self) -> Option<&[u8]> {
+        self.link.paths.peer()
+    }
+
+    pub(crate) fn set_peer_address(&mut self, address: &[u8]) {
+        self.link.paths.set_peer(address);
+    }
+
     pub(crate) fn negotiated(&self) -> Option<Negotiated> {
         let State::Established(session) = &self.state else { return None };
         Some(Negotiated {
@@ -209,6 +225,7 @@ impl Connection12 {
         match header.epoch {
             0 => self.on_plain_record(record),
             1 if self.link.inbound.epoch() == 1 => self.on_protected_record(record),
+            1 if self.link.paths.is_elsewhere() => self.link.discard(DiscardReason::OtherAddress),
             1 if matches!(self.state, State::Client(_) | State::Server(_)) => {
                 if let Err(reason) = self.link.inbound.keep_early(record) {
                     self.link.discard(reason);
@@ -221,6 +238,10 @@ impl Connection12 {
     fn on_plain_record(&mut self, record: &Record<'_>) {
         if record.body.len() > PLAINTEXT_LEN_MAX {
             return self.link.discard(DiscardReason::Malformed);
+        }
+        // Without a connection ID the address says whose a record is (RFC 9146 §3).
+        if self.link.paths.is_elsewhere() {
+            return self.link.discard(DiscardReason::OtherAddress);
         }
         match self.state {
             State::Listening => return self.on_first_record(record),
@@ -243,17 +264,37 @@ impl Connection12 {
     }
 
     fn on_protected_record(&mut self, record: &Record<'_>) {
+        let with_cid = record.header.content_type == ContentType::TLS12_CID;
+        if self.link.ids.expected() != with_cid || (with_cid && !self.link.ids.is_own(record.connection_id)) {
+            return self.link.discard(DiscardReason::WrongConnectionId);
+        }
+        if !with_cid && self.link.paths.is_elsewhere() {
+            return self.link.discard(DiscardReason::OtherAddress);
+        }
         let accept_replay = self.link.mutated.by(Mutation::AcceptReplay);
-        let plaintext = match self.link.inbound.open(record, accept_replay) {
-            Ok(plaintext) => plaintext,
+        let Opened { content_type, content, newest } = match self.link.inbound.open(record, accept_replay) {
+            Ok(opened) => opened,
             Err(reason) => return self.link.discard(reason),
         };
-        match record.header.content_type {
-            ContentType::HANDSHAKE => self.on_handshake_record(&record.header, &plaintext),
-            ContentType::APPLICATION_DATA => self.on_data(plaintext),
-            ContentType::ALERT => self.on_alert(&plaintext),
+        if matches!(self.state, State::Established(_)) {
+            self.link.on_path_record(newest, record.len(), &mut self.entropy);
+        }
+        match content_type {
+            ContentType::HANDSHAKE => self.on_handshake_record(&record.header, &content),
+            ContentType::APPLICATION_DATA => self.on_data(content),
+            ContentType::ALERT => self.on_alert(&content),
+            ContentType::RETURN_ROUTABILITY_CHECK if self.link.paths.checks_agreed() => self.on_path_message(&content),
             ContentType::CHANGE_CIPHER_SPEC => self.link.discard(DiscardReason::Unexpected),
             _ => self.link.discard(DiscardReason::UnknownContentType),
+        }
+    }
+
+    fn on_path_message(&mut self, content: &[u8]) {
+        if !matches!(self.state, State::Established(_)) {
+            return self.link.discard(DiscardReason::Unexpected);
+        }
+        if let Err(reason) = self.link.on_path_message(content, &mut self.entropy) {
+            self.link.discard(reason);
         }
     }
 
@@ -413,6 +454,9 @@ impl Connection12 {
 
     fn on_established(&mut self, mut session: Box<Session>) {
         self.link.retransmitter.on_handshake_done();
+        if self.link.ids.expected() {
+            self.link.event(Event::ConnectionIds);
+        }
         let kept = session.kept.take();
         let (suite, extended_master_secret) = (session.suite().code, session.extended_master_secret());
         self.state = State::Established(session);
@@ -442,7 +486,7 @@ impl Connection12 {
     /// Starts to read under the new keys if that is due, with the records that came too early.
     fn change_epoch(&mut self) {
         for early in self.link.inbound.change_epoch().unwrap_or_default() {
-            for record in Records::new(&early).flatten() {
+            for record in Records::with_cid(&early, self.link.ids.own_len().unwrap_or_default()).flatten() {
                 self.on_record(&record);
             }
         }
@@ -513,6 +557,7 @@ impl Connection12 {
 
     fn end(&mut self) {
         self.link.retransmitter.stop();
+        self.link.paths.stop();
         self.state = State::Ended;
     }
 }

@@ -23,6 +23,7 @@ use crate::flight::retransmitter::LAST_FLIGHT_KEPT;
 use crate::handshake::server13::{self, Examined};
 use crate::handshake::session13::Session13;
 use crate::handshake::{Context, Step, client13};
+use crate::ids::ConnectionIds;
 use crate::link13::inbound::FragmentFate;
 use crate::link13::{AckEffect, Link13};
 use crate::mutation::Mutation;
@@ -80,7 +81,7 @@ impl Connection13 {
         seed: &Seed,
         now: Instant,
     ) -> Result<Self, Error> {
-        let mut link = Link13::new(&config.common, now);
+        let mut link = Link13::new(&config.common, None, now);
         let mut entropy = Entropy::new(seed);
         let mut cx = Context { config: &*config, link: &mut link, entropy: &mut entropy };
         let state = State::Client(Box::new(client13::start(server_name, session, &mut cx)?));
@@ -88,7 +89,7 @@ impl Connection13 {
     }
 
     pub(crate) fn server(config: Arc<ServerConfig>, peer_address: &[u8], seed: &Seed, now: Instant) -> Self {
-        let link = Link13::new(&config.common, now);
+        let link = Link13::new(&config.common, Some(peer_address.to_vec()), now);
         let mut entropy = Entropy::new(seed);
         let secret = match &config.cookies {
             Cookies::Required { secret } => secret.clone(),
@@ -114,11 +115,13 @@ impl Connection13 {
     /// on from this one's.
     pub(crate) fn become_12(&mut self, now: Instant) -> Option<Connection12> {
         let (Role::Client(config), State::Client(state)) = (&self.role, &self.state) else { return None };
-        let sent = state.hello_for_12(config)?;
+        let sent = state.hello_for_12(config, &self.link.ids)?;
         let outputs = self.link.take_outputs();
         let record_seq = self.link.write.next_plain_seq().get();
         let entropy = Entropy::new(&Seed(self.entropy.array()));
-        Some(Connection12::resume_client(Arc::clone(config), sent, outputs, record_seq, entropy, now))
+        let peer = self.link.paths.peer().map(<[u8]>::to_vec);
+        let known = (core::mem::take(&mut self.link.ids), peer);
+        Some(Connection12::resume_client(Arc::clone(config), sent, outputs, record_seq, known, entropy, now))
     }
 
     /// Whether this is a server that knows nothing of its peer.
@@ -126,8 +129,9 @@ impl Connection13 {
         matches!(self.state, State::Listening)
     }
 
-    pub(crate) fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) {
+    pub(crate) fn handle_datagram(&mut self, now: Instant, from: Option<&[u8]>, datagram: &[u8]) {
         self.link.now = now;
+        self.link.paths.on_datagram(from);
         if self.handshake_keys_until.is_some_and(|until| until <= now) {
             self.handshake_keys_until = None;
             self.link.inbound.forget_handshake_keys();
@@ -150,6 +154,7 @@ impl Connection13 {
         let result = self.link.on_timeout().and_then(|()| self.end_unwanted_tickets());
         self.fail_on_error(result);
         self.flush_acks();
+        self.link.check_paths(&mut self.entropy);
     }
 
     pub(crate) fn poll_output(&mut self) -> Output {
@@ -179,6 +184,21 @@ impl Connection13 {
             State::Client(_) => self.link.send_early_data(data),
             State::Ended => Err(Misuse::Closed.into()),
             _ => Err(Misuse::NoEarlyData.into()),
+        }
+    }
+
+    pub(crate) fn ids(&self) -> &ConnectionIds {
+        &self.link.ids
+    }
+
+    pub(crate) fn peer_address(&self) -> Option<&[u8]> {
+        self.link.paths.peer()
+    }
+
+    pub(crate) fn set_peer_address(&mut self, address: &[u8]) {
+        if self.link.paths.set_peer(address) {
+            self.link.ids.on_left_path();
+            self.link.use_connection_id();
         }
     }
 
@@ -225,15 +245,44 @@ impl Connection13 {
     }
 
     fn on_records(&mut self, datagram: &[u8]) {
-        for record in AnyRecords::new(datagram, None) {
+        // Whether a connection ID has shown that the datagram is for us.
+        let mut ours = false;
+        for record in AnyRecords::new(datagram, self.link.ids.own_len()) {
             if matches!(self.state, State::Ended) {
                 return self.link.discard(DiscardReason::AfterEnd);
             }
             match record {
                 Ok(AnyRecord::Plain(record)) => self.on_plain_record(&record),
-                Ok(AnyRecord::Protected(record)) => self.on_protected_record(record),
+                Ok(AnyRecord::Protected(record)) => match self.check_connection_id(&record, ours) {
+                    Ok(has_own) => {
+                        ours |= has_own;
+                        self.on_protected_record(record);
+                    }
+                    Err(reason) => {
+                        self.link.discard(reason);
+                        // RFC 9147 §4: what follows a record of another association is dropped, too.
+                        if record.connection_id().is_some() {
+                            return;
+                        }
+                    }
+                },
                 Err(_) => self.link.discard(DiscardReason::Malformed),
             }
+        }
+    }
+
+    /// Whether a protected record has our connection ID. In each datagram the first one must, if it was agreed on (RFC
+    /// 9147 §4); only early data comes before that. From another address than the peer's nothing else tells whose it is.
+    fn check_connection_id(&self, record: &ProtectedRecord<'_>, ours: bool) -> Result<bool, DiscardReason> {
+        let ids = &self.link.ids;
+        let early = self.link.early_data_left.is_some() && record.epoch().fit(EPOCH_EARLY);
+        match record.connection_id() {
+            Some(cid) if !ids.is_own(cid) => Err(DiscardReason::WrongConnectionId),
+            Some(_) => Ok(true),
+            None if ours => Ok(false),
+            None if ids.expected() && !early => Err(DiscardReason::WrongConnectionId),
+            None if self.link.paths.is_elsewhere() => Err(DiscardReason::OtherAddress),
+            None => Ok(false),
         }
     }
 
@@ -241,6 +290,10 @@ impl Connection13 {
         let header = &record.header;
         if record.body.len() > PLAINTEXT_LEN_MAX {
             return self.link.discard(DiscardReason::Malformed);
+        }
+        // Without a connection ID the address says whose a record is (RFC 9146 §3).
+        if self.link.paths.is_elsewhere() {
+            return self.link.discard(DiscardReason::OtherAddress);
         }
         // The version must be ignored (RFC 9147 §4).
         if header.epoch != 0 || matches!(self.state, State::Established(_)) {
@@ -270,8 +323,12 @@ impl Connection13 {
 
     fn on_protected_record(&mut self, record: ProtectedRecord<'_>) {
         let accept_replay = self.link.mutated.by(Mutation::AcceptReplay);
+        let highest = self.link.inbound.read.highest();
         match self.link.inbound.read.open(record, accept_replay) {
-            Ok(plain) => self.on_authentic_record(plain),
+            Ok(plain) => {
+                self.on_path_record(&record, highest < Some(plain.number));
+                self.on_authentic_record(plain);
+            }
             Err(ReadError::NoKeys) => self.on_early_record(record),
             Err(ReadError::BadRecord) => self.link.discard(DiscardReason::BadRecord),
             Err(ReadError::TooLong) => self.link.discard(DiscardReason::BeyondLimit),
@@ -280,12 +337,32 @@ impl Connection13 {
         }
     }
 
+    /// Where an authentic record came from counts once the handshake is complete.
+    fn on_path_record(&mut self, record: &ProtectedRecord<'_>, newest: bool) {
+        if !matches!(self.state, State::Established(_)) {
+            return;
+        }
+        if let Some(cid) = record.connection_id().filter(|_| newest) {
+            self.link.ids.on_used(cid);
+        }
+        self.link.on_path_record(newest, record.len(), &mut self.entropy);
+    }
+
+    fn on_path_message(&mut self, content: &[u8]) {
+        if !matches!(self.state, State::Established(_)) {
+            return self.link.discard(DiscardReason::Unexpected);
+        }
+        if let Err(reason) = self.link.on_path_message(content, &mut self.entropy) {
+            self.link.discard(reason);
+        }
+    }
+
     /// The record may be one of a flight whose beginning is missing: it is kept, but cannot be acknowledged, as it may be
     /// anything (RFC 9147 §7.1).
     fn on_early_record(&mut self, record: ProtectedRecord<'_>) {
         // Early data that is refused, or comes too early or too late, is skipped (RFC 8446 §4.2.10).
         let early_data = matches!(self.role, Role::Server { .. }) && record.epoch().fit(EPOCH_EARLY);
-        if early_data || !matches!(self.state, State::Client(_) | State::Server(_)) {
+        if early_data || self.link.paths.is_elsewhere() || !matches!(self.state, State::Client(_) | State::Server(_)) {
             return self.link.discard(DiscardReason::WrongEpoch);
         }
         if let Err(reason) = self.link.inbound.keep_early(record.to_bytes()) {
@@ -317,6 +394,9 @@ impl Connection13 {
             ContentType::APPLICATION_DATA => self.link.discard(DiscardReason::Unexpected),
             ContentType::ALERT => self.on_alert(&plain.content),
             ContentType::ACK => self.on_ack(plain.number.epoch, &plain.content),
+            ContentType::RETURN_ROUTABILITY_CHECK if self.link.paths.checks_agreed() => {
+                self.on_path_message(&plain.content);
+            }
             _ => self.link.discard(DiscardReason::UnknownContentType),
         }
     }
@@ -516,6 +596,9 @@ impl Connection13 {
             // RFC 9147 §5.6: reordering does not last longer than the longest round trip.
             self.early_data_until = Some(self.link.now + config.common.timers.initial);
         }
+        if self.link.ids.expected() {
+            self.link.event(Event::ConnectionIds);
+        }
         let suite = session.suite().code;
         self.state = State::Established(session);
         // The key schedule binds every secret to the whole handshake, as extended_master_secret does in 1.2.
@@ -599,6 +682,7 @@ impl Connection13 {
     fn end(&mut self) {
         self.link.retransmitter.stop();
         self.link.acks.clear();
+        self.link.paths.stop();
         self.state = State::Ended;
     }
 }

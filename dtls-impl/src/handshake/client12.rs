@@ -24,6 +24,7 @@ use super::authentication::{
     shown_12,
 };
 use super::builder::FlightBuilder;
+use super::connection_id;
 use super::session::{Randoms, Session};
 use super::transcript::Transcript;
 use super::{Context, Step, agree, expect, named, read, speaks_dtls12, unexpected};
@@ -34,6 +35,7 @@ use crate::error::{Error, Misuse, PeerIncompatible, PeerMisbehaved};
 use crate::event::Event;
 use crate::flight::reassembly::Message;
 use crate::flight::{FlightItem, OutgoingFlight};
+use crate::ids::ConnectionIds;
 use crate::link::FlightKind;
 use crate::mutation::Mutation;
 use crate::negotiated::PeerIdentity;
@@ -104,6 +106,7 @@ pub(crate) fn start(
     let suites = cx.config.common.suites(|key_exchange| cx.config.credentials.usable(key_exchange));
     let random = cx.entropy.array();
     let offer = Offer::new(cx.config, server_name.as_ref(), session, cx.entropy, cx.link.now)?;
+    cx.link.ids.choose(&cx.config.common.connection_id, cx.entropy);
     let mut state = WaitServerHello {
         server_name,
         suites,
@@ -199,7 +202,7 @@ impl WaitServerHello {
     fn send_hello(&mut self, cx: &mut Cx<'_>) -> Result<(), Error> {
         let (cipher_suites, extensions) = match &self.beyond {
             Some(beyond) => (beyond.cipher_suites.clone(), beyond.extensions.clone()),
-            None => (self.suites.iter().map(|suite| suite.code).collect(), self.extensions(cx.config)),
+            None => (self.suites.iter().map(|suite| suite.code).collect(), self.extensions(cx)),
         };
         let hello = ClientHello {
             start: ClientHelloStart {
@@ -218,8 +221,8 @@ impl WaitServerHello {
         cx.link.send_flight(flight.finish(), FlightKind::Awaited)
     }
 
-    fn extensions(&self, config: &ClientConfig) -> Extensions<'static> {
-        extensions(self.server_name.as_ref(), &self.suites, self.offer.ticket.as_deref(), config)
+    fn extensions(&self, cx: &Cx<'_>) -> Extensions<'static> {
+        extensions(self.server_name.as_ref(), &self.suites, self.offer.ticket.as_deref(), cx.config, &cx.link.ids)
     }
 
     fn handle_server_hello(mut self, message: &Message, cx: &mut Cx<'_>) -> Next {
@@ -236,7 +239,7 @@ impl WaitServerHello {
         if hello.compression_method != COMPRESSION_NULL {
             return Err(PeerMisbehaved::BadCompression.into());
         }
-        let extended = self.check_extensions(&hello.extensions, message, cx.config)?;
+        let extended = self.check_extensions(&hello.extensions, message, cx)?;
         let version = ProtocolVersion::DTLS1_2;
         cx.link.agree_on(terms::accept(&hello.extensions, message.message_type, cx.config, version)?);
         let by_certificate = !suite.key_exchange.has_psk();
@@ -262,13 +265,8 @@ impl WaitServerHello {
 
     /// Whether the server took up extended_master_secret. renegotiation_info may be missing: we never renegotiate, and
     /// many small servers do not send it (RFC 5746 §4.1 leaves it to the client).
-    fn check_extensions(
-        &self,
-        extensions: &Extensions<'_>,
-        message: &Message,
-        config: &ClientConfig,
-    ) -> Result<bool, Error> {
-        let offered = self.extensions(config);
+    fn check_extensions(&self, extensions: &Extensions<'_>, message: &Message, cx: &mut Cx<'_>) -> Result<bool, Error> {
+        let offered = self.extensions(cx);
         if extensions.has_duplicates() {
             return Err(PeerMisbehaved::DuplicateExtension.into());
         }
@@ -284,9 +282,12 @@ impl WaitServerHello {
             return Err(PeerMisbehaved::NoUncompressedPoints.into());
         }
         let extended = extensions.extended_master_secret().map_err(bad)?;
-        if !extended && config.common.extended_master_secret == ExtendedMasterSecret::Required {
+        if !extended && cx.config.common.extended_master_secret == ExtendedMasterSecret::Required {
             return Err(PeerIncompatible::NoExtendedMasterSecret.into());
         }
+        let (ids, paths) = (&mut cx.link.ids, &mut cx.link.paths);
+        connection_id::take_answer(extensions, &cx.config.common, (ids, paths)).map_err(bad)?;
+        cx.link.use_connection_id();
         Ok(extended)
     }
 }
@@ -297,6 +298,7 @@ pub(crate) fn extensions(
     suites: &[Suite],
     ticket: Option<&[u8]>,
     config: &ClientConfig,
+    ids: &ConnectionIds,
 ) -> Extensions<'static> {
     let mut list = Vec::new();
     if let Some(ServerName::DnsName(name)) = server_name {
@@ -315,6 +317,7 @@ pub(crate) fn extensions(
     }
     list.extend(terms::offer(config));
     list.extend(ticket.map(Extension::session_ticket));
+    list.extend(connection_id::offer(ids, &config.common));
     Extensions(list)
 }
 

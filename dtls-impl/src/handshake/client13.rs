@@ -18,6 +18,7 @@ use super::authentication::{
 };
 use super::builder::FlightBuilder;
 use super::client12::{self, Beyond, Offer, SentHello};
+use super::connection_id;
 use super::psk13::{self, OwnPsk, own_psks};
 use super::session13::{Keying, Session13};
 use super::transcript::Transcript;
@@ -28,6 +29,7 @@ use crate::crypto::schedule13::{self, KeySchedule, PskOrigin, TrafficSecrets};
 use crate::error::{Error, Misuse, PeerIncompatible, PeerMisbehaved};
 use crate::event::Event;
 use crate::flight::reassembly::Message;
+use crate::ids::ConnectionIds;
 use crate::link13::{FlightEnd, Link13};
 use crate::mutation::Mutation;
 use crate::negotiated::PeerIdentity;
@@ -73,11 +75,11 @@ impl State {
     }
 
     /// The hello, for a server of DTLS 1.2.
-    pub(crate) fn hello_for_12(&self, config: &ClientConfig) -> Option<SentHello> {
+    pub(crate) fn hello_for_12(&self, config: &ClientConfig, ids: &ConnectionIds) -> Option<SentHello> {
         match self {
             Self::WaitServerHello(state) if self.may_become_12(config) => {
                 let beyond =
-                    Beyond { cipher_suites: state.cipher_suites(config), extensions: state.extensions(config) };
+                    Beyond { cipher_suites: state.cipher_suites(config), extensions: state.extensions(config, ids) };
                 let (server_name, body) = (state.server_name.clone(), state.sent.clone());
                 let offer = state.offer_12.clone();
                 Some(SentHello { server_name, offer, random: state.random, body, beyond })
@@ -107,6 +109,7 @@ pub(crate) fn start(
     let random = cx.entropy.array();
     let share = cx.config.common.provider.key_exchange(group, cx.entropy).map_err(Error::Crypto)?;
     let offer_12 = Offer::new(cx.config, server_name.as_ref(), session_12, cx.entropy, cx.link.now)?;
+    cx.link.ids.choose(&cx.config.common.connection_id, cx.entropy);
     let mut state = WaitServerHello {
         server_name,
         offer_12,
@@ -229,7 +232,7 @@ impl WaitServerHello {
     }
 
     fn send_hello(&mut self, cx: &mut Cx<'_>) -> Result<(), Error> {
-        let mut extensions = self.extensions(cx.config);
+        let mut extensions = self.extensions(cx.config, &cx.link.ids);
         if !self.psks.is_empty() {
             // Must be the last (RFC 8446 §4.2.11). The binders are made when all before them is there.
             extensions.0.push(psk13::offer(&self.psks, cx.config.common.date_millis(cx.link.now)));
@@ -279,7 +282,7 @@ impl WaitServerHello {
         suites.chain(suites_12(config).into_iter().map(|suite| suite.code)).collect()
     }
 
-    fn extensions(&self, config: &ClientConfig) -> Extensions<'static> {
+    fn extensions(&self, config: &ClientConfig, ids: &ConnectionIds) -> Extensions<'static> {
         let mut list = Vec::new();
         if let Some(ServerName::DnsName(name)) = &self.server_name {
             list.push(Extension::server_name(name.as_ref()));
@@ -309,10 +312,11 @@ impl WaitServerHello {
             list.extend(offered_types(config));
         }
         list.extend(terms::offer(config));
+        list.extend(connection_id::offer(ids, &config.common));
         let suites = suites_12(config);
         if !suites.is_empty() {
-            let of_12 =
-                client12::extensions(self.server_name.as_ref(), &suites, self.offer_12.ticket.as_deref(), config).0;
+            let ticket = self.offer_12.ticket.as_deref();
+            let of_12 = client12::extensions(self.server_name.as_ref(), &suites, ticket, config, ids).0;
             let new = |of_12: &Extension<'_>| list.iter().all(|of_13| of_13.extension_type != of_12.extension_type);
             let new: Vec<_> = of_12.into_iter().filter(new).collect();
             list.extend(new);
@@ -334,7 +338,10 @@ impl WaitServerHello {
         cx: &mut Cx<'_>,
     ) -> Next {
         let bad = |reason| Error::BadMessage(message.message_type, reason);
-        let known = [ExtensionType::SUPPORTED_VERSIONS, ExtensionType::KEY_SHARE, ExtensionType::PRE_SHARED_KEY];
+        let mut known =
+            vec![ExtensionType::SUPPORTED_VERSIONS, ExtensionType::KEY_SHARE, ExtensionType::PRE_SHARED_KEY];
+        let offer = connection_id::offer(&cx.link.ids, &cx.config.common);
+        known.extend(offer.iter().map(|extension| extension.extension_type));
         check_known(&hello.extensions, &known)?;
         if self.retried.is_some_and(|retried| retried != suite) {
             return Err(PeerMisbehaved::SuiteNotOffered.into());
@@ -365,6 +372,9 @@ impl WaitServerHello {
             None => return Err(PeerMisbehaved::MissingExtension.into()),
         };
         let common = &cx.config.common;
+        let agreed = (&mut cx.link.ids, &mut cx.link.paths);
+        connection_id::take_answer(&hello.extensions, common, agreed).map_err(bad)?;
+        cx.link.use_connection_id();
         let keying = Keying::new(&common.provider, suite, self.random, common.key_log);
         self.transcript.add_received(message);
         self.transcript.start(&*common.provider, suite.hash);

@@ -7,6 +7,7 @@ pub(crate) mod authentication;
 pub(crate) mod builder;
 pub(crate) mod client12;
 pub(crate) mod client13;
+pub(crate) mod connection_id;
 pub(crate) mod cookie;
 pub(crate) mod cookie13;
 pub(crate) mod psk13;

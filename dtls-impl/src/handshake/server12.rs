@@ -20,6 +20,7 @@ use super::authentication::{
     Believed, Settled, certificate_12, certificate_request_12, read_certificate_verify, shown_12,
 };
 use super::builder::FlightBuilder;
+use super::connection_id;
 use super::session::{Randoms, Session};
 use super::transcript::Transcript;
 use super::{Context, Step, agree, code, expect, named, read, speaks_dtls12};
@@ -73,7 +74,6 @@ struct Choice {
     suite: Suite,
     /// Set for suites with ECDHE.
     group: Option<Group>,
-    terms: Terms,
     /// Set for suites with certificates.
     settled: Option<Settled>,
     extensions: Vec<Extension<'static>>,
@@ -85,6 +85,10 @@ struct Basics {
     /// Whether the client knows renegotiation_info.
     renegotiation_info: bool,
     server_name: Option<Vec<u8>>,
+    terms: Terms,
+    connection_id: connection_id::Offered,
+    /// What is answered of these.
+    agreed: Vec<Extension<'static>>,
 }
 
 impl Basics {
@@ -97,6 +101,7 @@ impl Basics {
         if self.extended {
             answer.push(Extension::extended_master_secret());
         }
+        answer.extend(self.agreed.iter().cloned());
         answer
     }
 }
@@ -115,7 +120,11 @@ fn handle_client_hello(message: &Message, cx: &mut Cx<'_>) -> Next {
     assert!(!cx.link.mutated.by(Mutation::PanicOnHello), "mutation: panic at the first hello");
     expect(message, HandshakeType::CLIENT_HELLO)?;
     let hello = read(message, ClientHello::parse)?;
-    let basics = check(&hello, cx.config)?;
+    let mut basics = check(&hello, cx.config)?;
+    cx.link.agree_on(basics.terms.clone());
+    let (ids, paths) = (&mut cx.link.ids, &mut cx.link.paths);
+    basics.agreed.extend(basics.connection_id.answer(&cx.config.common, (ids, paths), cx.entropy));
+    cx.link.use_connection_id();
     if let Some(found) = resumption::find(&hello, &basics, cx.config, cx.link.now)? {
         return resumption::answer(message, &hello, &basics, found, cx);
     }
@@ -137,7 +146,6 @@ fn handle_client_hello(message: &Message, cx: &mut Cx<'_>) -> Next {
     let share = choice.group.map(|group| provider.key_exchange(group, cx.entropy)).transpose();
     let share = share.map_err(Error::Crypto)?;
 
-    cx.link.agree_on(choice.terms);
     let mut flight = FlightBuilder::new(&mut transcript, cx.link.next_message_seq());
     let server_hello = ServerHello {
         version: ProtocolVersion::DTLS1_2,
@@ -199,7 +207,9 @@ fn check(hello: &ClientHello<'_>, config: &ServerConfig) -> Result<Basics, Error
     }
     let renegotiation_info =
         renegotiation_info.is_some() || start.cipher_suites.contains(&CipherSuite::TLS_EMPTY_RENEGOTIATION_INFO_SCSV);
-    Ok(Basics { extended, renegotiation_info, server_name })
+    let connection_id = connection_id::Offered::read(extensions).map_err(bad)?;
+    let (terms, agreed) = terms::answer(extensions, &config.common, ProtocolVersion::DTLS1_2)?;
+    Ok(Basics { extended, renegotiation_info, server_name, terms, connection_id, agreed })
 }
 
 /// Chooses by the server's order of preference.
@@ -218,9 +228,7 @@ fn choose(hello: &ClientHello<'_>, basics: &Basics, config: &ServerConfig) -> Re
         answer.push(Extension::ec_point_formats());
     }
     answer.extend(settled.iter().flat_map(|settled| settled.answers.clone()));
-    let (terms, agreed) = terms::answer(extensions, &config.common, ProtocolVersion::DTLS1_2)?;
-    answer.extend(agreed);
-    Ok(Choice { suite, group: group.filter(|_| ecdhe), terms, settled, extensions: answer })
+    Ok(Choice { suite, group: group.filter(|_| ecdhe), settled, extensions: answer })
 }
 
 /// The first suite that both have and for which everything else is there.

@@ -15,6 +15,7 @@ use super::authentication::{
     signature_content,
 };
 use super::builder::FlightBuilder;
+use super::connection_id;
 use super::cookie13::Retry;
 use super::psk13::{KnownPsk, known_psks};
 use super::session13::{Keying, Session13};
@@ -63,6 +64,7 @@ pub(crate) struct Offer {
     early_data: Option<u32>,
     /// Whether the client could use a ticket of ours.
     peer_resumes: bool,
+    connection_id: connection_id::Offered,
     client_random: [u8; 32],
     terms: Terms,
     /// What EncryptedExtensions says of these terms.
@@ -186,6 +188,7 @@ pub(crate) fn examine(
     };
     let peer_resumes = common_mode(extensions, config)?.is_some();
     let client_random = hello.start.random;
+    let connection_id = connection_id::Offered::read(extensions).map_err(bad)?;
     Ok(Examined::Accept(Box::new(Offer {
         suite,
         share,
@@ -193,6 +196,7 @@ pub(crate) fn examine(
         settled,
         early_data,
         peer_resumes,
+        connection_id,
         client_random,
         terms,
         agreed,
@@ -296,8 +300,19 @@ fn whole_hash(provider: &dyn crate::crypto::CryptoProvider, suite: Suite13, mess
 /// 4. Sends all that the client needs, and then waits for its proof.
 pub(crate) fn accept(offer: Offer, cx: &mut Cx<'_>) -> Result<State, Error> {
     assert!(!cx.link.mutated.by(Mutation::PanicOnHello), "mutation: panic at the first hello");
-    let Offer { suite, share, psk, settled, early_data, peer_resumes, client_random, terms, agreed, mut transcript } =
-        offer;
+    let Offer {
+        suite,
+        share,
+        psk,
+        settled,
+        early_data,
+        peer_resumes,
+        connection_id,
+        client_random,
+        terms,
+        agreed,
+        mut transcript,
+    } = offer;
     cx.link.agree_on(terms);
     let common = &cx.config.common;
     let keying = Keying::new(&common.provider, suite, client_random, common.key_log);
@@ -310,6 +325,8 @@ pub(crate) fn accept(offer: Offer, cx: &mut Cx<'_>) -> Result<State, Error> {
         shared = Some(response.secret);
     }
     extensions.extend(psk.as_ref().map(|psk| Extension::selected_psk(psk.index)));
+    extensions.extend(connection_id.answer(common, (&mut cx.link.ids, &mut cx.link.paths), cx.entropy));
+    cx.link.use_connection_id();
     let server_hello = ServerHello {
         version: ProtocolVersion::DTLS1_2,
         random,

@@ -7,7 +7,7 @@ use crate::event::DiscardReason;
 use crate::flight::reassembly::{Insertion, Message, Reassembly};
 use crate::record::protection12::Opener;
 use crate::record::replay::ReplayWindow;
-use crate::wire::{AlertDescription, Fragment, HandshakeHeader, HandshakeType, Record, Writer};
+use crate::wire::{AlertDescription, ContentType, Fragment, HandshakeHeader, HandshakeType, Record, Writer};
 
 /// Records of epoch 1 kept until its keys are in use. A Finished that overtook its ChangeCipherSpec needs one; a few more
 /// hold the application data behind it.
@@ -53,6 +53,15 @@ impl RecentNumbers {
 struct Protected {
     opener: Opener,
     window: ReplayWindow,
+}
+
+/// What an authentic record holds.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) content_type: ContentType,
+    pub(crate) content: Vec<u8>,
+    /// Whether all records before had lower numbers.
+    pub(crate) newest: bool,
 }
 
 /// Which message.
@@ -166,8 +175,9 @@ impl Inbound {
         Some(core::mem::take(&mut self.early))
     }
 
-    /// Decrypts a record of epoch 1. Only an authentic one moves the window (RFC 6347 §4.1.2.6).
-    pub(crate) fn open(&mut self, record: &Record<'_>, accept_replay: bool) -> Result<Vec<u8>, DiscardReason> {
+    /// Decrypts a record of epoch 1. Only an authentic one moves the window (RFC 6347 §4.1.2.6). One with a connection ID
+    /// has its type inside (RFC 9146 §4).
+    pub(crate) fn open(&mut self, record: &Record<'_>, accept_replay: bool) -> Result<Opened, DiscardReason> {
         let header = &record.header;
         let protected = self.protected.as_mut().ok_or(DiscardReason::WrongEpoch)?;
         if !protected.window.check(header.seq) && !accept_replay {
@@ -178,14 +188,20 @@ impl Inbound {
             return Err(DiscardReason::BeyondLimit);
         }
         let mut fragment = record.body.to_vec();
-        let range = protected
-            .opener
-            .open(header.content_type.0, header.version.0, header.epoch, header.seq, &mut fragment)
-            .map_err(|_| DiscardReason::BadRecord)?;
-        protected.window.commit(header.seq);
+        let (opener, version, epoch, seq) = (&protected.opener, header.version.0, header.epoch, header.seq);
+        let opened = if record.connection_id.is_empty() {
+            let content_type = header.content_type;
+            opener.open(content_type.0, version, epoch, seq, &mut fragment).map(|range| (content_type, range))
+        } else {
+            let opened = opener.open_with_cid(record.connection_id, version, epoch, seq, &mut fragment);
+            opened.map(|(content_type, range)| (ContentType(content_type), range))
+        };
+        let (content_type, range) = opened.map_err(|_| DiscardReason::BadRecord)?;
+        let newest = protected.window.highest().is_none_or(|highest| highest < seq);
+        protected.window.commit(seq);
         fragment.truncate(range.end);
         fragment.drain(..range.start);
-        Ok(fragment)
+        Ok(Opened { content_type, content: fragment, newest })
     }
 
     /// Whether a fragment shows that the peer repeats the flight that the own one answers. The start of its last message

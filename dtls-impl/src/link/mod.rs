@@ -3,6 +3,7 @@
 //! Owns the sending side (numbers, keys, timer), and the queue of outputs. What is received is [`inbound`]'s.
 
 pub(crate) mod inbound;
+mod path;
 
 use std::collections::VecDeque;
 
@@ -14,8 +15,10 @@ use crate::flight::packing::{self, DATAGRAM_LEN_USUAL, PlannedRecord};
 use crate::flight::reassembly::Reassembly;
 use crate::flight::retransmitter::Retransmitter;
 use crate::flight::{FlightItem, OutgoingFlight};
+use crate::ids::ConnectionIds;
 use crate::mutation::{Mutated, Mutation};
-use crate::record::protection12::{Opener, Sealer};
+use crate::path::Paths;
+use crate::record::protection12::{Opener, Sealer, overhead_with_cid};
 use crate::record::seq::{RecordSeq, SeqCounter};
 use crate::terms::Terms;
 use crate::time::Instant;
@@ -30,6 +33,10 @@ pub(crate) enum FlightKind {
     Last,
 }
 
+/// Room that a datagram has beside the peer's connection ID, whatever the MTU: for headers, protection, and a piece of a
+/// message. Only connection IDs of more than half the smallest MTU make datagrams longer than the MTU.
+pub(crate) const ROOM_BESIDE_CID_MIN: usize = 128;
+
 /// The sending side: an epoch without protection, and one with.
 #[derive(Debug)]
 struct Outbound {
@@ -37,12 +44,15 @@ struct Outbound {
     epoch: u64,
     numbers: [SeqCounter; 2],
     sealer: Option<Sealer>,
+    /// The peer's connection ID; empty for none.
+    connection_id: Vec<u8>,
 }
 
 impl Outbound {
     /// Bytes of a record beyond its plaintext.
     fn overhead(&self, epoch: u64) -> usize {
-        let protection = if epoch == 0 { 0 } else { self.sealer.as_ref().map_or(0, Sealer::overhead) };
+        let sealer = self.sealer.as_ref().filter(|_| epoch != 0);
+        let protection = sealer.map_or(0, |sealer| overhead_with_cid(sealer.algorithm(), &self.connection_id));
         RECORD_HEADER_LEN + protection
     }
 
@@ -59,6 +69,10 @@ impl Outbound {
         let epoch = u16::from(epoch != 0);
         let seq = counter.take().ok_or(Error::SequenceExhausted)?.get();
         match &self.sealer {
+            Some(sealer) if epoch != 0 && !self.connection_id.is_empty() => {
+                let inner = (content_type.0, 0);
+                sealer.seal_with_cid(&self.connection_id, inner, epoch, seq, plaintext, out).map_err(Error::Crypto)
+            }
             Some(sealer) if epoch != 0 => {
                 sealer.seal(content_type.0, epoch, seq, plaintext, out).map_err(Error::Crypto)
             }
@@ -79,6 +93,8 @@ pub(crate) struct Link {
     pub(crate) mutated: Mutated,
     pub(crate) inbound: Inbound,
     pub(crate) retransmitter: Retransmitter,
+    pub(crate) ids: ConnectionIds,
+    pub(crate) paths: Paths,
     mtu: usize,
     pub(crate) terms: Terms,
     outbound: Outbound,
@@ -89,16 +105,24 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn new(common: &Common, now: Instant) -> Self {
+    /// `peer` is the peer's address, if it is known.
+    pub(crate) fn new(common: &Common, peer: Option<Vec<u8>>, now: Instant) -> Self {
         let mutated = common.mutated();
         Self {
             now,
             mutated,
             inbound: Inbound::new(Reassembly::new(0, mutated.by(Mutation::IgnoreFragmentOffsets))),
             retransmitter: Retransmitter::new(common.timers, mutated),
+            ids: ConnectionIds::default(),
+            paths: Paths::new(common, peer),
             mtu: if mutated.by(Mutation::IgnoreMtu) { MTU_MAX } else { common.mtu },
             terms: Terms::default(),
-            outbound: Outbound { epoch: 0, numbers: [SeqCounter::new(), SeqCounter::new()], sealer: None },
+            outbound: Outbound {
+                epoch: 0,
+                numbers: [SeqCounter::new(), SeqCounter::new()],
+                sealer: None,
+                connection_id: Vec::new(),
+            },
             outputs: VecDeque::new(),
             next_message_seq: 0,
             datagrams_sent: Vec::new(),
@@ -204,7 +228,7 @@ impl Link {
 
     fn transmit(&mut self) -> Result<(), Error> {
         let Some(flight) = self.retransmitter.flight() else { return Ok(()) };
-        let plan = packing::plan(flight, self.mtu, self.terms.limits, |epoch| self.outbound.overhead(epoch));
+        let plan = packing::plan(flight, self.mtu(), self.terms.limits, |epoch| self.outbound.overhead(epoch));
         let mut plaintext = Vec::with_capacity(self.mtu.min(DATAGRAM_LEN_USUAL));
         for records in plan.datagrams() {
             let mut datagram = Vec::with_capacity(self.mtu.min(DATAGRAM_LEN_USUAL));
@@ -248,6 +272,11 @@ impl Link {
         self.outbound.overhead(1)
     }
 
+    /// Largest datagram: the MTU, or what a long connection ID makes of a small one.
+    pub(crate) fn mtu(&self) -> usize {
+        self.mtu.max(self.outbound.connection_id.len() + ROOM_BESIDE_CID_MIN)
+    }
+
     /// The hellos have settled more than keys.
     pub(crate) fn agree_on(&mut self, terms: Terms) {
         self.inbound.plaintext_max = terms.limits.received;
@@ -256,7 +285,8 @@ impl Link {
 
     /// Most application data of one record.
     pub(crate) fn data_len_max(&self) -> usize {
-        self.mtu.saturating_sub(self.data_overhead()).min(self.terms.limits.of(1))
+        let inner_type = usize::from(!self.outbound.connection_id.is_empty());
+        self.mtu().saturating_sub(self.data_overhead()).min(self.terms.limits.of(1).saturating_sub(inner_type))
     }
 
     pub(crate) fn poll(&mut self) -> Output {
@@ -269,7 +299,8 @@ impl Link {
         if self.mutated.by(Mutation::SpinForever) {
             return Output::WakeAt(self.now);
         }
-        self.retransmitter.deadline().map_or(Output::Idle, Output::WakeAt)
+        let deadlines = [self.retransmitter.deadline(), self.paths.deadline()];
+        deadlines.into_iter().flatten().min().map_or(Output::Idle, Output::WakeAt)
     }
 }
 
@@ -280,7 +311,7 @@ mod tests {
     #[test]
     fn the_last_number_is_used_once_and_then_the_epoch_is_over() {
         let numbers = [SeqCounter::starting_at(RecordSeq::MAX), SeqCounter::new()];
-        let mut outbound = Outbound { epoch: 0, numbers, sealer: None };
+        let mut outbound = Outbound { epoch: 0, numbers, sealer: None, connection_id: Vec::new() };
         let mut out = Vec::new();
         assert_eq!(outbound.record(ContentType::ALERT, 0, &[1, 0], &mut out), Ok(()));
         assert_eq!(outbound.record(ContentType::ALERT, 0, &[1, 0], &mut out), Err(Error::SequenceExhausted));

@@ -5,6 +5,7 @@
 //! [`inbound`]'s.
 
 pub(crate) mod inbound;
+mod path;
 
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -18,7 +19,10 @@ use crate::flight::ack::AckTracker;
 use crate::flight::packing::{self, Content, DATAGRAM_LEN_USUAL, PlannedRecord};
 use crate::flight::retransmitter::{Expiry, Retransmitter};
 use crate::flight::tracked::TrackedFlight;
+use crate::ids::ConnectionIds;
+use crate::link::ROOM_BESIDE_CID_MIN;
 use crate::mutation::{Mutated, Mutation};
+use crate::path::Paths;
 use crate::record::epochs13::{EPOCH_APPLICATION, EPOCH_EARLY, EPOCH_PLAIN, WriteEpochs, WriteError};
 use crate::record::protection13::Sealer;
 use crate::record::seq::RecordSeq;
@@ -68,6 +72,8 @@ pub(crate) struct Link13 {
     pub(crate) retransmitter: Retransmitter<TrackedFlight>,
     pub(crate) acks: AckTracker,
     pub(crate) write: WriteEpochs,
+    pub(crate) ids: ConnectionIds,
+    pub(crate) paths: Paths,
     flight_end: FlightEnd,
     /// Of the flight.
     last_transmission: Instant,
@@ -81,7 +87,8 @@ pub(crate) struct Link13 {
 }
 
 impl Link13 {
-    pub(crate) fn new(common: &Common, now: Instant) -> Self {
+    /// `peer` is the peer's address, if it is known.
+    pub(crate) fn new(common: &Common, peer: Option<Vec<u8>>, now: Instant) -> Self {
         let mutated = common.mutated();
         Self {
             now,
@@ -90,6 +97,8 @@ impl Link13 {
             retransmitter: Retransmitter::new(common.timers, mutated),
             acks: AckTracker::default(),
             write: WriteEpochs::starting_at(RecordSeq::ZERO),
+            ids: ConnectionIds::default(),
+            paths: Paths::new(common, peer),
             flight_end: FlightEnd::Answer,
             last_transmission: now,
             prompted: 0,
@@ -118,6 +127,11 @@ impl Link13 {
         self.next_message_seq
     }
 
+    /// Largest datagram: the MTU, or what a long connection ID makes of a small one.
+    pub(crate) fn mtu(&self) -> usize {
+        self.mtu.max(self.ids.peer().len() + ROOM_BESIDE_CID_MIN)
+    }
+
     /// The hellos have settled more than keys. The server's limit is for all that it reads after them.
     pub(crate) fn agree_on(&mut self, terms: Terms) {
         self.inbound.read.limit(terms.limits.received);
@@ -126,7 +140,7 @@ impl Link13 {
 
     /// Most content of one record of an epoch.
     fn content_len_max(&self, epoch: u64) -> usize {
-        self.mtu.saturating_sub(self.write.overhead(epoch)).min(self.terms.limits.of(epoch))
+        self.mtu().saturating_sub(self.write.overhead(epoch)).min(self.terms.limits.of(epoch))
     }
 
     /// Most application data of one record.
@@ -181,7 +195,7 @@ impl Link13 {
     fn transmit(&mut self, arrived: Option<RecordNumber>) -> Result<(), Error> {
         let Some(flight) = self.retransmitter.flight() else { return Ok(()) };
         let missing = flight.missing_but(arrived);
-        let plan = packing::plan_missing(&missing, self.mtu, self.terms.limits, |epoch| self.write.overhead(epoch));
+        let plan = packing::plan_missing(&missing, self.mtu(), self.terms.limits, |epoch| self.write.overhead(epoch));
         self.last_transmission = self.now;
         let mut plaintext = Vec::with_capacity(self.mtu.min(DATAGRAM_LEN_USUAL));
         let mut sent = Vec::with_capacity(plan.records());
@@ -335,7 +349,7 @@ impl Link13 {
     /// Sends early data as one record.
     pub(crate) fn send_early_data(&mut self, data: &[u8]) -> Result<(), Error> {
         let left = self.early_data_left.ok_or(Misuse::NoEarlyData)?;
-        if data.len() + self.write.overhead(EPOCH_EARLY) > self.mtu {
+        if data.len() + self.write.overhead(EPOCH_EARLY) > self.mtu() {
             return Err(Misuse::DataTooLarge.into());
         }
         let left = u32::try_from(data.len()).ok().and_then(|len| left.checked_sub(len));
@@ -363,7 +377,7 @@ impl Link13 {
         if let Some(output) = self.outputs.pop_front() {
             return output;
         }
-        let deadlines = [self.retransmitter.deadline(), self.acks.deadline()];
+        let deadlines = [self.retransmitter.deadline(), self.acks.deadline(), self.paths.deadline()];
         deadlines.into_iter().flatten().min().map_or(Output::Idle, Output::WakeAt)
     }
 }

@@ -82,6 +82,12 @@ impl ReadEpochs {
         self.epochs.last().map(|read| read.epoch)
     }
 
+    /// The highest number of all records opened.
+    pub(crate) fn highest(&self) -> Option<RecordNumber> {
+        let highest = |read: &ReadEpoch| Some(RecordNumber { epoch: read.epoch, seq: read.window.highest()? });
+        self.epochs.iter().rev().find_map(highest)
+    }
+
     /// Opens a record with the keys of the most recent epoch whose bits match (RFC 9147 §4.2.2). Its number is compared
     /// with those seen before only after deprotection, as RFC 9147 §4.5.1 asks, so that the time taken tells nothing.
     pub(crate) fn open(&mut self, record: ProtectedRecord<'_>, accept_replay: bool) -> Result<PlainRecord, ReadError> {
@@ -131,13 +137,21 @@ pub(crate) enum WriteError {
 #[derive(Debug)]
 pub(crate) struct WriteEpochs {
     epochs: Vec<WriteEpoch>,
+    /// The receiver's connection ID; empty for none.
+    connection_id: Vec<u8>,
 }
 
 impl WriteEpochs {
     /// Epoch 0, whose first record gets this number.
     pub(crate) fn starting_at(first: RecordSeq) -> Self {
         let plain = WriteEpoch { epoch: EPOCH_PLAIN, sealer: None, numbers: SeqCounter::starting_at(first) };
-        Self { epochs: vec![plain] }
+        Self { epochs: vec![plain], connection_id: Vec::new() }
+    }
+
+    /// Protected records carry this connection ID from now on, or none if it is empty.
+    pub(crate) fn set_connection_id(&mut self, connection_id: &[u8]) {
+        self.connection_id.clear();
+        self.connection_id.extend_from_slice(connection_id);
     }
 
     /// Adds the keys of a later epoch.
@@ -166,7 +180,9 @@ impl WriteEpochs {
     /// Bytes of a record of an epoch beyond its content.
     pub(crate) fn overhead(&self, epoch: u64) -> usize {
         let sealer = self.find(epoch).and_then(|write| write.sealer.as_ref());
-        sealer.map_or(RECORD_HEADER_LEN, |sealer| super::protection13::overhead(sealer.algorithm()))
+        sealer.map_or(RECORD_HEADER_LEN, |sealer| {
+            super::protection13::overhead(sealer.algorithm()) + self.connection_id.len()
+        })
     }
 
     /// The number of the next plaintext record.
@@ -195,7 +211,9 @@ impl WriteEpochs {
         match &write.sealer {
             Some(sealer) if seq >= records_max(sealer.algorithm()) => return Err(WriteError::Exhausted),
             Some(sealer) => {
-                sealer.seal(HeaderForm::FULL, number, content_type, content, out).map_err(WriteError::Crypto)?;
+                let cid = Some(&self.connection_id[..]).filter(|cid| !cid.is_empty());
+                let sealed = sealer.seal_with_cid(HeaderForm::FULL, cid, number, content_type, content, out);
+                sealed.map_err(WriteError::Crypto)?;
             }
             None => {
                 let version = ProtocolVersion::DTLS1_2;

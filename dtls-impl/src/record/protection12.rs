@@ -1,4 +1,5 @@
-//! AEAD protection of DTLS 1.2 records (RFC 6347 §4.1.2, RFC 5246 §6.2.3.3).
+//! AEAD protection of DTLS 1.2 records (RFC 6347 §4.1.2, RFC 5246 §6.2.3.3), also of those with a connection ID, whose
+//! type is inside (RFC 9146 §4, §5.3).
 //!
 //! A [`Sealer`] turns plaintext into a whole record, an [`Opener`] a record's fragment into plaintext. Both hold one
 //! key of one epoch. They keep no counters: sequence numbers and the replay window have their own types.
@@ -18,6 +19,15 @@ pub const PLAINTEXT_LEN_MAX: usize = 1 << 14;
 
 /// DTLS 1.2 on the wire.
 const VERSION: u16 = 0xfefd;
+
+/// Type of every record with a connection ID, `tls12_cid` (RFC 9146 §4).
+const CID_TYPE: u8 = 25;
+
+/// Longest connection ID (RFC 9146 §3).
+const CID_LEN_MAX: usize = 255;
+
+/// Length of the type inside.
+const INNER_TYPE_LEN: usize = 1;
 
 /// Epoch in the upper 16 bits, sequence number in the lower 48: the eight bytes that take the place of TLS's sequence
 /// number (RFC 6347 §4.1.2.1).
@@ -44,6 +54,11 @@ impl Sealer {
         Ok(Self { keyed: Keyed::new(provider, algorithm, key, iv)? })
     }
 
+    /// The algorithm.
+    pub const fn algorithm(&self) -> AeadAlgorithm {
+        self.keyed.algorithm
+    }
+
     /// Bytes that a record has beyond its header and plaintext.
     pub const fn overhead(&self) -> usize {
         overhead(self.keyed.algorithm)
@@ -62,23 +77,59 @@ impl Sealer {
             return Err(CryptoError::BadLength);
         }
         let numbering = numbering(epoch, seq)?;
+        let aad = additional_data(numbering, content_type, VERSION, plaintext.len());
+        self.seal_as(content_type, &[], numbering, &[plaintext], &aad, out)
+    }
+
+    /// As [`seal`](Self::seal), for a record with the receiver's connection ID, which is not empty: the type is
+    /// protected, too, and `padding` zeros hide the length (RFC 9146 §4). Content, type and padding are at most 2^14
+    /// bytes.
+    pub fn seal_with_cid(
+        &self,
+        connection_id: &[u8],
+        (content_type, padding): (u8, usize),
+        epoch: u16,
+        seq: u64,
+        content: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), CryptoError> {
+        let inner_len = content.len().saturating_add(INNER_TYPE_LEN).saturating_add(padding);
+        if inner_len > PLAINTEXT_LEN_MAX || !(1..=CID_LEN_MAX).contains(&connection_id.len()) {
+            return Err(CryptoError::BadLength);
+        }
+        let numbering = numbering(epoch, seq)?;
+        let aad = CidAdditionalData::new(connection_id, numbering, VERSION, inner_len);
+        let zeros = vec![0; padding];
+        self.seal_as(CID_TYPE, connection_id, numbering, &[content, &[content_type], &zeros], aad.as_bytes(), out)
+    }
+
+    /// Appends header and protected plaintext, whose length has been checked.
+    fn seal_as(
+        &self,
+        content_type: u8,
+        connection_id: &[u8],
+        numbering: [u8; 8],
+        plaintext: &[&[u8]],
+        aad: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), CryptoError> {
         let start = out.len();
-        let fragment_len = plaintext.len() + self.overhead();
-        out.reserve(HEADER_LEN + fragment_len);
+        let fragment_len = plaintext.iter().map(|part| part.len()).sum::<usize>() + self.overhead();
+        out.reserve(HEADER_LEN + connection_id.len() + fragment_len);
 
         out.push(content_type);
         out.extend_from_slice(&VERSION.to_be_bytes());
         out.extend_from_slice(&numbering);
+        out.extend_from_slice(connection_id);
         out.extend_from_slice(&(fragment_len as u16).to_be_bytes());
         // Epoch and number never repeat under a key, so they serve as the explicit nonce (RFC 5288 §3, RFC 6655 §3).
         let explicit = &numbering[..self.keyed.algorithm.explicit_nonce_len()];
         out.extend_from_slice(explicit);
         let body = out.len();
-        out.extend_from_slice(plaintext);
+        plaintext.iter().for_each(|part| out.extend_from_slice(part));
 
         let nonce = self.keyed.nonce(&numbering, explicit);
-        let aad = additional_data(numbering, content_type, VERSION, plaintext.len());
-        self.keyed.aead.seal(&nonce, &aad, out, body).inspect_err(|_| out.truncate(start))
+        self.keyed.aead.seal(&nonce, aad, out, body).inspect_err(|_| out.truncate(start))
     }
 }
 
@@ -121,16 +172,45 @@ impl Opener {
         seq: u64,
         fragment: &mut [u8],
     ) -> Result<Range<usize>, CryptoError> {
-        let plaintext_len = fragment.len().checked_sub(self.overhead()).ok_or(CryptoError::BadLength)?;
-        if plaintext_len > PLAINTEXT_LEN_MAX {
+        let plaintext_len = self.plaintext_len(fragment)?;
+        let numbering = numbering(epoch, seq)?;
+        let aad = additional_data(numbering, content_type, version, plaintext_len);
+        self.open_as(numbering, &aad, fragment)
+    }
+
+    /// As [`open`](Self::open), for a record of type `tls12_cid` with this connection ID: gives the type inside and
+    /// where the content is. One that is all padding is refused (RFC 9146 §4, RFC 8446 §5.4).
+    pub fn open_with_cid(
+        &self,
+        connection_id: &[u8],
+        version: u16,
+        epoch: u16,
+        seq: u64,
+        fragment: &mut [u8],
+    ) -> Result<(u8, Range<usize>), CryptoError> {
+        let inner_len = self.plaintext_len(fragment)?;
+        if connection_id.len() > CID_LEN_MAX {
             return Err(CryptoError::BadLength);
         }
         let numbering = numbering(epoch, seq)?;
-        let aad = additional_data(numbering, content_type, version, plaintext_len);
+        let aad = CidAdditionalData::new(connection_id, numbering, version, inner_len);
+        let inner = self.open_as(numbering, aad.as_bytes(), fragment)?;
+        let last = fragment[inner.clone()].iter().rposition(|byte| *byte != 0).ok_or(CryptoError::BadTagOrSignature)?;
+        let type_at = inner.start + last;
+        Ok((fragment[type_at], inner.start..type_at))
+    }
+
+    /// What is left of a fragment without explicit nonce and tag, if that is not too long.
+    fn plaintext_len(&self, fragment: &[u8]) -> Result<usize, CryptoError> {
+        let len = fragment.len().checked_sub(self.overhead()).ok_or(CryptoError::BadLength)?;
+        if len > PLAINTEXT_LEN_MAX { Err(CryptoError::BadLength) } else { Ok(len) }
+    }
+
+    fn open_as(&self, numbering: [u8; 8], aad: &[u8], fragment: &mut [u8]) -> Result<Range<usize>, CryptoError> {
         let (explicit, body) = fragment.split_at_mut(self.keyed.algorithm.explicit_nonce_len());
         // The sender chooses the explicit part; that it equals epoch and number is only our own custom.
         let nonce = self.keyed.nonce(&numbering, explicit);
-        let len = self.keyed.aead.open(&nonce, &aad, body)?;
+        let len = self.keyed.aead.open(&nonce, aad, body)?;
         Ok(explicit.len()..explicit.len() + len)
     }
 }
@@ -144,6 +224,13 @@ impl fmt::Debug for Opener {
 /// Bytes that a record has beyond its header and plaintext.
 pub const fn overhead(algorithm: AeadAlgorithm) -> usize {
     algorithm.explicit_nonce_len() + algorithm.tag_len()
+}
+
+/// Bytes that a record has beyond the header of [`HEADER_LEN`] and its content, without padding, if the receiver has
+/// such a connection ID: no more than [`overhead`] if that is empty.
+pub const fn overhead_with_cid(algorithm: AeadAlgorithm, connection_id: &[u8]) -> usize {
+    let cid = if connection_id.is_empty() { 0 } else { connection_id.len() + INNER_TYPE_LEN };
+    overhead(algorithm) + cid
 }
 
 struct Keyed {
@@ -189,6 +276,36 @@ fn additional_data(numbering: [u8; 8], content_type: u8, version: u16, plaintext
     aad[9..11].copy_from_slice(&version.to_be_bytes());
     aad[11..].copy_from_slice(&(plaintext_len as u16).to_be_bytes());
     aad
+}
+
+/// Length of the additional data without the connection ID in it.
+const CID_AAD_LEN: usize = 23;
+
+/// What the tag covers of a record with a connection ID beside the plaintext (RFC 9146 §5.3).
+struct CidAdditionalData {
+    bytes: [u8; CID_AAD_LEN + CID_LEN_MAX],
+    len: usize,
+}
+
+impl CidAdditionalData {
+    /// The connection ID is at most [`CID_LEN_MAX`] bytes long: what is longer is cut.
+    fn new(connection_id: &[u8], numbering: [u8; 8], version: u16, inner_len: usize) -> Self {
+        let connection_id = &connection_id[..connection_id.len().min(CID_LEN_MAX)];
+        let mut bytes = [0; CID_AAD_LEN + CID_LEN_MAX];
+        let cid_end = CID_AAD_LEN - 2 + connection_id.len();
+        // Where other records have their number, which is never that large.
+        bytes[..8].copy_from_slice(&[0xff; 8]);
+        bytes[8..11].copy_from_slice(&[CID_TYPE, connection_id.len() as u8, CID_TYPE]);
+        bytes[11..13].copy_from_slice(&version.to_be_bytes());
+        bytes[13..21].copy_from_slice(&numbering);
+        bytes[21..cid_end].copy_from_slice(connection_id);
+        bytes[cid_end..cid_end + 2].copy_from_slice(&(inner_len as u16).to_be_bytes());
+        Self { bytes, len: cid_end + 2 }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
 }
 
 #[cfg(test)]

@@ -89,6 +89,19 @@ impl Sealer {
         content: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), CryptoError> {
+        self.seal_with_cid(form, None, number, content_type, content, out)
+    }
+
+    /// As [`seal`](Self::seal), with the receiver's connection ID in the header, if it has one (RFC 9147 §4).
+    pub fn seal_with_cid(
+        &self,
+        form: HeaderForm,
+        connection_id: Option<&[u8]>,
+        number: RecordNumber,
+        content_type: ContentType,
+        content: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), CryptoError> {
         if content.len() > PLAINTEXT_LEN_MAX {
             return Err(CryptoError::BadLength);
         }
@@ -96,7 +109,7 @@ impl Sealer {
         // RFC 9147 §4.2.3: padding makes the ciphertext long enough for a sample.
         let inner_len = (content.len() + CONTENT_TYPE_LEN).max(NUMBER_SAMPLE_LEN.saturating_sub(tag_len));
         let body_len = (inner_len + tag_len) as u16;
-        let header = UnifiedHeader::new(form, None, number.epoch, number.seq, body_len);
+        let header = UnifiedHeader::new(form, connection_id, number.epoch, number.seq, body_len);
 
         let start = out.len();
         out.reserve(header.as_bytes().len() + usize::from(body_len));

@@ -240,6 +240,8 @@ impl Driver {
             match slot.connection.poll_output() {
                 // Lost like any other if it cannot be sent.
                 Output::Datagram(datagram) => drop(self.socket.send_to(&datagram, slot.peer).await),
+                // Not without the addresses of datagrams, which this driver keeps to itself.
+                Output::DatagramTo { .. } => {}
                 Output::Event(Event::Established { .. }) => {
                     let negotiated = slot.connection.negotiated();
                     let stream = new_stream(id, slot.peer, &mut slot.unclaimed, negotiated, &self.requester);
@@ -316,7 +318,7 @@ impl Slot {
 fn say(connection: &mut Connection) -> Option<Vec<u8>> {
     match connection.poll_output() {
         Output::Datagram(answer) => Some(answer),
-        Output::Event(_) => Some(Vec::new()),
+        Output::DatagramTo { .. } | Output::Event(_) => Some(Vec::new()),
         Output::WakeAt(_) | Output::Idle => None,
     }
 }

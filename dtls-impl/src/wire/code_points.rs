@@ -64,7 +64,7 @@ code_points! {
 }
 
 code_points! {
-    /// Types of records (RFC 5246 §6.2.1).
+    /// Types of records (RFC 5246 §6.2.1, RFC 9146 §4, RFC 9147 §4, RFC 9853 §4).
     ContentType(u8) {
         CHANGE_CIPHER_SPEC = 20 => "change_cipher_spec",
         ALERT = 21 => "alert",
@@ -73,6 +73,7 @@ code_points! {
         HEARTBEAT = 24 => "heartbeat",
         TLS12_CID = 25 => "tls12_cid",
         ACK = 26 => "ack",
+        RETURN_ROUTABILITY_CHECK = 27 => "return_routability_check",
     }
 }
 
@@ -130,6 +131,7 @@ code_points! {
         SIGNATURE_ALGORITHMS_CERT = 50 => "signature_algorithms_cert",
         KEY_SHARE = 51 => "key_share",
         CONNECTION_ID = 54 => "connection_id",
+        RRC = 61 => "rrc",
         RENEGOTIATION_INFO = 0xff01 => "renegotiation_info",
     }
 }
@@ -190,7 +192,7 @@ code_points! {
 }
 
 code_points! {
-    /// What an alert says (RFC 5246 §7.2, RFC 6066 §9, RFC 4279 §6, RFC 8446 §6).
+    /// What an alert says (RFC 5246 §7.2, RFC 6066 §9, RFC 4279 §6, RFC 8446 §6, RFC 9147 §9).
     AlertDescription(u8) {
         CLOSE_NOTIFY = 0 => "close_notify",
         UNEXPECTED_MESSAGE = 10 => "unexpected_message",
@@ -210,6 +212,7 @@ code_points! {
         ACCESS_DENIED = 49 => "access_denied",
         DECODE_ERROR = 50 => "decode_error",
         DECRYPT_ERROR = 51 => "decrypt_error",
+        TOO_MANY_CIDS_REQUESTED = 52 => "too_many_cids_requested",
         EXPORT_RESTRICTION = 60 => "export_restriction",
         PROTOCOL_VERSION = 70 => "protocol_version",
         INSUFFICIENT_SECURITY = 71 => "insufficient_security",

@@ -9,6 +9,7 @@ mod alert;
 mod certificate;
 mod code_points;
 mod codec;
+mod connection_id;
 mod extension;
 mod extension13;
 mod extension_auth;
@@ -31,6 +32,9 @@ pub use code_points::{
     HandshakeType, NamedGroup, ProtocolVersion, SignatureSchemeCode,
 };
 pub use codec::{ParseError, Reader, Writer};
+pub use connection_id::{
+    ConnectionIdUsage, NewConnectionId, PATH_COOKIE_LEN, PathMessage, PathMessageKind, RequestConnectionId,
+};
 pub use extension::{Extension, Extensions, POINT_FORMAT_UNCOMPRESSED};
 pub use extension_auth::CertificateOf;
 pub use extension13::{KeyShare, OfferedPsk, PSK_MODE_DHE, PSK_MODE_ONLY};

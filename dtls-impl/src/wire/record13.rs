@@ -135,8 +135,9 @@ pub struct ProtectedRecord<'a> {
 }
 
 impl<'a> ProtectedRecord<'a> {
-    /// Reads one record. `connection_id_len` is what was negotiated for records to us: a record whose C bit does not
-    /// fit it cannot be read (RFC 9147 §4, §9).
+    /// Reads one record. `connection_id_len` is the length that the receiver chose for its connection IDs, if it has
+    /// any: without, a record whose C bit is set cannot be read (RFC 9147 §9.1). A record whose bit is not set can: it is
+    /// for the association to say whether that will do.
     pub fn parse(r: &mut Reader<'a>, connection_id_len: Option<usize>) -> Result<Self, ParseError> {
         let whole = *r;
         let first = r.u8()?;
@@ -145,7 +146,7 @@ impl<'a> ProtectedRecord<'a> {
         }
         let connection_id = match (first & CONNECTION_ID_BIT != 0, connection_id_len) {
             (true, Some(len)) if len <= CONNECTION_ID_LEN_MAX => Some(r.take(len)?),
-            (false, None) => None,
+            (false, _) => None,
             _ => return Err(ParseError::BadValue),
         };
         let seq = if first & LONG_SEQ_BIT != 0 { SeqBits::Long(r.u16()?) } else { SeqBits::Short(r.u8()?) };
@@ -171,6 +172,12 @@ impl<'a> ProtectedRecord<'a> {
     /// The bits of the number, masked.
     pub const fn seq(&self) -> SeqBits {
         self.seq
+    }
+
+    /// Length of the record as it arrived, header included.
+    #[expect(clippy::len_without_is_empty, reason = "there is no record without bytes")]
+    pub const fn len(&self) -> usize {
+        self.header.len() + self.body.len()
     }
 
     /// The record as it arrived.
@@ -207,7 +214,7 @@ pub enum AnyRecord<'a> {
 }
 
 /// The records of one datagram in order, told apart by their first byte (RFC 9147 §4.1). An item is an error once, for
-/// the bytes behind the last whole record.
+/// the bytes behind the last whole record. Records of either version may have a connection ID, of the same length.
 #[derive(Clone, Copy, Debug)]
 pub struct AnyRecords<'a> {
     reader: Reader<'a>,
@@ -229,7 +236,8 @@ impl<'a> Iterator for AnyRecords<'a> {
         let record = if first & FIXED_MASK == FIXED_BITS {
             ProtectedRecord::parse(&mut self.reader, self.connection_id_len).map(AnyRecord::Protected)
         } else {
-            Record::parse(&mut self.reader).map(AnyRecord::Plain)
+            let cid_len = self.connection_id_len.unwrap_or_default();
+            Record::parse_with_cid(&mut self.reader, cid_len).map(AnyRecord::Plain)
         };
         if record.is_err() {
             self.reader = Reader::new(&[]);
@@ -285,8 +293,8 @@ mod tests {
             let other = record.header_unmasked([0xff, 0xff]);
             assert_ne!(other.as_bytes(), &bytes[..header_len]);
             assert_eq!(other.masked([0xff, 0xff]).as_bytes(), &bytes[..header_len]);
-            // Neither the wrong idea of connection IDs nor a cut header can be read.
-            assert!(ProtectedRecord::parse(&mut Reader::new(&bytes), (!with_id).then_some(3)).is_err());
+            // A connection ID that nobody chose cannot be read, nor a cut header.
+            assert_eq!(ProtectedRecord::parse(&mut Reader::new(&bytes), None).is_err(), with_id);
             for cut in 0..header_len {
                 assert!(ProtectedRecord::parse(&mut Reader::new(&bytes[..cut]), id_len).is_err());
             }
@@ -303,6 +311,7 @@ mod tests {
                 epoch: 0,
                 seq: 1,
             },
+            connection_id: &[],
             body: b"hello",
         };
         let mut w = Writer::new();

@@ -257,13 +257,18 @@ proptest! {
         again!(NewSessionTicket::parse(&bytes));
         again!(KeyUpdate::parse(&bytes));
         again!(Ack::parse(&bytes));
+        again!(NewConnectionId::parse(&bytes));
+        again!(RequestConnectionId::parse(&bytes));
+        if let Ok(Some(message)) = PathMessage::parse(&bytes) {
+            prop_assert_eq!(&message.to_bytes()[..], &bytes[..]);
+        }
         for id_len in [None, Some(3)] {
             AnyRecords::new(&bytes, id_len).for_each(drop);
         }
         // An empty extension block and no block are the same value, so the bytes of hellos may differ.
         let _ = ClientHello::parse(&bytes).map(|hello| {
             let extensions = &hello.extensions;
-            extensions.server_name().is_ok() && extensions.key_shares().is_ok() && extensions.offered_psks().is_ok()
+            extensions.server_name().is_ok() && extensions.connection_id().is_ok() && extensions.key_shares().is_ok() && extensions.offered_psks().is_ok()
         });
         let _ = ServerHello::parse(&bytes).map(|hello| hello.extensions.supported_groups().is_ok());
         let _ = Alert::parse(&bytes);

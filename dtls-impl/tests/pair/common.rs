@@ -29,6 +29,13 @@ pub(crate) enum Side {
     Server,
 }
 
+pub(crate) const fn other(side: Side) -> Side {
+    match side {
+        Side::Client => Side::Server,
+        Side::Server => Side::Client,
+    }
+}
+
 /// A datagram on its way.
 #[derive(Clone, Debug)]
 pub(crate) struct Sent {
@@ -37,18 +44,21 @@ pub(crate) struct Sent {
     /// Counts the datagrams of the direction from 0.
     pub(crate) nth: usize,
     pub(crate) bytes: Vec<u8>,
+    /// Length of the connection IDs that the receiver chose.
+    pub(crate) cid_len: Option<usize>,
 }
 
 impl Sent {
     /// Content types of the records, and types of the handshake messages that can be read.
     pub(crate) fn contents(&self) -> Vec<String> {
         let mut contents = Vec::new();
-        for record in AnyRecords::new(&self.bytes, None) {
+        for record in AnyRecords::new(&self.bytes, self.cid_len) {
             let record = match record.expect("connections send whole records") {
                 AnyRecord::Plain(record) => record,
                 AnyRecord::Protected(record) => {
                     let bits = (0..4).find(|epoch| record.epoch().fit(*epoch)).expect("two bits have four values");
-                    contents.push(format!("protected@{bits}"));
+                    let cid = if record.connection_id().is_some() { "+cid" } else { "" };
+                    contents.push(format!("protected@{bits}{cid}"));
                     continue;
                 }
             };
@@ -111,6 +121,7 @@ impl Pair {
         for _ in 0..STEPS_MAX {
             match self.end(side).poll_output() {
                 Output::Datagram(bytes) => self.transmit(side, bytes),
+                Output::DatagramTo { .. } => panic!("there is one path only"),
                 Output::Event(event) => self.events.push((self.now, side, event)),
                 Output::WakeAt(at) => return self.wake[side as usize] = Some(at),
                 Output::Idle => return self.wake[side as usize] = None,
@@ -126,7 +137,8 @@ impl Pair {
 
     fn transmit(&mut self, from: Side, bytes: Vec<u8>) {
         let nth = self.sent.iter().filter(|sent| sent.from == from).count();
-        let sent = Sent { at: self.now, from, nth, bytes };
+        let cid_len = self.end(other(from)).connection_ids().first().map(|cid| cid.len());
+        let sent = Sent { at: self.now, from, nth, bytes, cid_len };
         for delay in (self.path)(&sent) {
             self.copies += 1;
             self.in_flight.insert((self.now + delay, self.copies), (from, sent.bytes.clone()));

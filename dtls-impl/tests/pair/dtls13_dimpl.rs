@@ -68,6 +68,7 @@ impl Mixed {
         for _ in 0..STEPS_MAX {
             match self.native.poll_output() {
                 Output::Datagram(bytes) => self.transmit(From::Native, bytes),
+                Output::DatagramTo { .. } => panic!("there is one path only"),
                 Output::Event(event) => {
                     self.story += &format!("{} native {event:?}\n", self.now);
                     match event {

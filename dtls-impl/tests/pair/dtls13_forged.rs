@@ -15,7 +15,7 @@ use dtls_impl::{Error, Event, Instant, Output};
 fn plain(content_type: ContentType, seq: u64, body: &[u8]) -> Vec<u8> {
     let mut w = Writer::new();
     let header = RecordHeader { content_type, version: ProtocolVersion::DTLS1_2, epoch: 0, seq };
-    Record { header, body }.emit(&mut w);
+    Record { header, connection_id: &[], body }.emit(&mut w);
     w.into_bytes()
 }
 

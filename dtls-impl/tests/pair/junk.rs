@@ -14,7 +14,7 @@ use crate::common::{DELAY, Key, Pair, Side, certificates, clean, psk, secs};
 fn record(content_type: ContentType, epoch: u16, seq: u64, body: &[u8]) -> Vec<u8> {
     let mut w = Writer::new();
     let header = RecordHeader { content_type, version: ProtocolVersion::DTLS1_2, epoch, seq };
-    Record { header, body }.emit(&mut w);
+    Record { header, connection_id: &[], body }.emit(&mut w);
     w.into_bytes()
 }
 

@@ -5,6 +5,7 @@ mod aws_lc_rs;
 mod bad_shares;
 mod client_auth;
 mod common;
+mod connection_id;
 mod dtls13;
 mod dtls13_dimpl;
 mod dtls13_early_data;
@@ -16,6 +17,7 @@ mod junk;
 mod loss;
 #[cfg(feature = "mutation")]
 mod mutations;
+mod paths;
 mod raw_keys;
 mod resumption12;
 mod terms;

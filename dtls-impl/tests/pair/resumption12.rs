@@ -332,7 +332,7 @@ fn message(message_type: HandshakeType, message_seq: u16, body: &[u8]) -> Vec<u8
     let header =
         RecordHeader { content_type: ContentType::HANDSHAKE, version: ProtocolVersion::DTLS1_2, epoch: 0, seq: 77 };
     let mut w = Writer::new();
-    Record { header, body: &body }.emit(&mut w);
+    Record { header, connection_id: &[], body: &body }.emit(&mut w);
     w.into_bytes()
 }
 

@@ -75,9 +75,6 @@ impl Stack for Native {
         if let Some(reason) = features_refused(config, &FEATURES) {
             return Some(reason);
         }
-        if config.features.resumption.is_some() && config.dtls == Dtls::V12 {
-            return Some("has no session resumption in DTLS 1.2".to_owned());
-        }
         if config.role == Role::Client && server_name(config).is_err() {
             return Some(format!("takes a DNS name as server name, which {:?} is not", config.server_name));
         }

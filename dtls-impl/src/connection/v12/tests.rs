@@ -38,8 +38,9 @@ fn deliver(ends: &mut [Connection12; 2], from: usize) -> Vec<Event> {
     let mut events = Vec::new();
     loop {
         match ends[from].poll_output() {
-            Output::Datagram(bytes) => ends[1 - from].handle_datagram(Instant::ZERO, &bytes),
+            Output::Datagram(bytes) => ends[1 - from].handle_datagram(Instant::ZERO, None, &bytes),
             Output::Event(event) => events.push(event),
+            Output::DatagramTo { .. } => panic!("there is one path only"),
             Output::WakeAt(_) | Output::Idle => return events,
         }
     }

@@ -39,6 +39,7 @@ fn pump(from: &mut Connection, to: &mut Connection, events: &mut Vec<Event>) {
         match from.poll_output() {
             Output::Datagram(datagram) => to.handle_datagram(NOW, &datagram),
             Output::Event(event) => events.push(event),
+            Output::DatagramTo { .. } => panic!("there is one path only"),
             Output::WakeAt(_) | Output::Idle => return,
         }
     }

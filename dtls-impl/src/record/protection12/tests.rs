@@ -157,3 +157,113 @@ fn sealing_into_a_buffer_with_room_does_not_move_it() {
         assert_eq!((out.capacity(), out.as_ptr()), (capacity, pointer), "{algorithm:?}");
     }
 }
+
+const CID: &[u8] = b"\x01\x02\x03";
+
+fn sealed_with_cid(sealer: &Sealer, cid: &[u8], padding: usize, content: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    sealer.seal_with_cid(cid, (23, padding), EPOCH, SEQ, content, &mut out).unwrap();
+    out
+}
+
+/// RFC 9146 §5.3, spelled out.
+#[test]
+fn the_additional_data_with_a_connection_id_is_that_of_the_rfc() {
+    let aad = CidAdditionalData::new(CID, numbering(EPOCH, SEQ).unwrap(), VERSION, 0x1234);
+    let placeholder = [0xff; 8];
+    let rest = [25, 3, 25, 0xfe, 0xfd, 0, 1, 0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc, 1, 2, 3, 0x12, 0x34];
+    assert_eq!(aad.as_bytes(), [&placeholder[..], &rest].concat());
+    let longest = CidAdditionalData::new(&[7; 255], numbering(EPOCH, SEQ).unwrap(), VERSION, 1);
+    assert_eq!((longest.as_bytes().len(), longest.as_bytes()[9]), (278, 255));
+}
+
+/// RFC 9146 §4, figures 2 and 3, with the bare AEAD.
+#[test]
+fn a_record_with_a_connection_id_has_its_type_and_padding_inside() {
+    for algorithm in ALGORITHMS {
+        let (sealer, _) = pair(algorithm);
+        let record = sealed_with_cid(&sealer, CID, 4, b"hello");
+        let (key, iv) = key_and_iv(algorithm);
+        let numbering = [0, 1, 0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc];
+        assert_eq!(record[..14], [&[25, 0xfe, 0xfd][..], &numbering, CID].concat());
+        assert_eq!(usize::from(u16::from_be_bytes([record[14], record[15]])), record.len() - 16);
+        let nonce: [u8; 12] = match algorithm {
+            AeadAlgorithm::ChaCha20Poly1305 => {
+                core::array::from_fn(|i| iv[i] ^ if i < 4 { 0 } else { numbering[i - 4] })
+            }
+            _ => [iv.as_slice(), &numbering].concat().try_into().unwrap(),
+        };
+        let aad = [&[0xff; 8][..], &[25, 3, 25, 0xfe, 0xfd], &numbering, CID, &[0, 10]].concat();
+        let mut expected = b"hello\x17\0\0\0\0".to_vec();
+        provider().aead(algorithm, &key).unwrap().seal(&nonce, &aad, &mut expected, 0).unwrap();
+        assert!(record.ends_with(&expected), "{algorithm:?}");
+    }
+}
+
+#[test]
+fn records_with_connection_ids_of_any_length_open_to_what_was_sealed() {
+    for algorithm in ALGORITHMS {
+        let (sealer, opener) = pair(algorithm);
+        for cid_len in [1, 8, 255] {
+            for (len, padding) in [(0, 0), (1, 0), (100, 17), (0, 3), (PLAINTEXT_LEN_MAX - 1, 0)] {
+                let (cid, content) = (vec![9; cid_len], vec![0; len]);
+                let mut record = sealed_with_cid(&sealer, &cid, padding, &content);
+                let expected = HEADER_LEN + len + padding + overhead_with_cid(algorithm, &cid);
+                assert_eq!(record.len(), expected, "{algorithm:?}");
+                let fragment = &mut record[HEADER_LEN + cid_len..];
+                let (content_type, range) = opener.open_with_cid(&cid, VERSION, EPOCH, SEQ, fragment).unwrap();
+                assert_eq!((content_type, &fragment[range]), (23, &content[..]));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_record_with_a_connection_id_opens_only_as_it_was_sealed() {
+    for algorithm in ALGORITHMS {
+        let (sealer, opener) = pair(algorithm);
+        let record = sealed_with_cid(&sealer, CID, 2, b"payload");
+        let fragment = &record[HEADER_LEN + CID.len()..];
+        let open = |cid: &[u8], version, epoch, seq, fragment: &[u8]| {
+            opener.open_with_cid(cid, version, epoch, seq, &mut fragment.to_vec())
+        };
+        assert!(open(CID, VERSION, EPOCH, SEQ, fragment).is_ok());
+        assert!(open(b"\x01\x02\x04", VERSION, EPOCH, SEQ, fragment).is_err());
+        assert!(open(b"\x01\x02", VERSION, EPOCH, SEQ, fragment).is_err());
+        assert!(open(CID, 0xfeff, EPOCH, SEQ, fragment).is_err());
+        assert!(open(CID, VERSION, EPOCH + 1, SEQ, fragment).is_err());
+        assert!(open(CID, VERSION, EPOCH, SEQ + 1, fragment).is_err());
+        for position in 0..fragment.len() {
+            let mut bad = fragment.to_vec();
+            bad[position] ^= 1;
+            assert!(open(CID, VERSION, EPOCH, SEQ, &bad).is_err(), "{algorithm:?}, byte {position}");
+        }
+        // Neither construction stands in for the other (RFC 9146 §5).
+        for content_type in [23, CID_TYPE] {
+            assert!(opener.open(content_type, VERSION, EPOCH, SEQ, &mut fragment.to_vec()).is_err());
+        }
+        let plain = sealed(&sealer, b"payload\x17");
+        assert!(open(CID, VERSION, EPOCH, SEQ, &plain[HEADER_LEN..]).is_err());
+    }
+}
+
+#[test]
+fn padding_without_a_type_and_lengths_beyond_the_limits_are_refused() {
+    for algorithm in ALGORITHMS {
+        let (sealer, opener) = pair(algorithm);
+        let mut all_zeros = Vec::new();
+        sealer.seal_with_cid(CID, (0, 5), EPOCH, SEQ, b"", &mut all_zeros).unwrap();
+        let fragment = &mut all_zeros[HEADER_LEN + CID.len()..];
+        assert_eq!(opener.open_with_cid(CID, VERSION, EPOCH, SEQ, fragment), Err(CryptoError::BadTagOrSignature));
+        let mut out = b"before".to_vec();
+        let mut seal =
+            |cid: &[u8], padding, len| sealer.seal_with_cid(cid, (23, padding), EPOCH, SEQ, &vec![0; len], &mut out);
+        assert_eq!(seal(CID, 0, PLAINTEXT_LEN_MAX), Err(CryptoError::BadLength));
+        assert_eq!(seal(CID, usize::MAX, 1), Err(CryptoError::BadLength));
+        assert_eq!(seal(&[], 0, 1), Err(CryptoError::BadLength));
+        assert_eq!(seal(&[0; 256], 0, 1), Err(CryptoError::BadLength));
+        assert_eq!(out, b"before");
+        let refused = opener.open_with_cid(&[0; 256], VERSION, EPOCH, SEQ, &mut [0; 100]);
+        assert_eq!(refused, Err(CryptoError::BadLength));
+    }
+}

@@ -157,3 +157,28 @@ proptest! {
         }
     }
 }
+
+/// RFC 9147 §4: the tag covers the connection ID with the rest of the header.
+#[test]
+fn connection_ids_of_any_length_are_in_the_header_and_authenticated() {
+    for algorithm in ALGORITHMS {
+        let (sealer, opener) = pair(algorithm);
+        for form in FORMS {
+            for cid_len in [1, 8, 255] {
+                let cid = vec![7; cid_len];
+                let mut record = Vec::new();
+                let content_type = ContentType::APPLICATION_DATA;
+                sealer.seal_with_cid(form, Some(&cid), NUMBER, content_type, b"content", &mut record).unwrap();
+                let open = |record: &[u8]| {
+                    let record = ProtectedRecord::parse(&mut Reader::new(record), Some(cid_len)).unwrap();
+                    opener.open(opener.number(record, NUMBER.epoch, NUMBER.seq).unwrap())
+                };
+                assert_eq!(record[1..=cid_len], cid);
+                assert_eq!(open(&record).unwrap().content, b"content");
+                record[cid_len] ^= 1;
+                assert_eq!(open(&record), Err(OpenError::NotAuthentic));
+                assert!(ProtectedRecord::parse(&mut Reader::new(&record), None).is_err());
+            }
+        }
+    }
+}

@@ -33,6 +33,8 @@ pub(super) struct NativeEndpoint {
     datagrams: VecDeque<Transmit>,
     deadline: Option<SimTime>,
     is_server: bool,
+    /// Where the peer is, if no longer where it was.
+    moved_to: Option<SocketAddr>,
 }
 
 impl NativeEndpoint {
@@ -47,7 +49,7 @@ impl NativeEndpoint {
     }
 
     fn new(state: State, is_server: bool) -> Self {
-        Self { state, events: VecDeque::new(), datagrams: VecDeque::new(), deadline: None, is_server }
+        Self { state, events: VecDeque::new(), datagrams: VecDeque::new(), deadline: None, is_server, moved_to: None }
     }
 
     fn connection(&mut self) -> Option<&mut Connection> {
@@ -60,8 +62,15 @@ impl NativeEndpoint {
     /// Takes one output into its queue; false if there is none, which settles the deadline.
     fn pull(&mut self) -> bool {
         match self.connection().map_or(Output::Idle, Connection::poll_output) {
-            Output::Datagram(datagram) => self.datagrams.push_back(datagram.into()),
+            Output::Datagram(bytes) => self.datagrams.push_back(Transmit { to: self.moved_to, bytes }),
+            Output::DatagramTo { address, datagram: bytes } => {
+                let to = socket_address(&address);
+                self.datagrams.push_back(Transmit { to, bytes });
+            }
             Output::Event(event) => {
+                if let Event::PeerMoved { address } = &event {
+                    self.moved_to = socket_address(address);
+                }
                 let established = matches!(event, Event::Established { .. });
                 self.events.extend(translate(event));
                 if established {
@@ -82,6 +91,11 @@ impl NativeEndpoint {
         }
         true
     }
+}
+
+/// As [`Endpoint::handle_datagram`] wrote it.
+fn socket_address(address: &[u8]) -> Option<SocketAddr> {
+    std::str::from_utf8(address).ok()?.parse().ok()
 }
 
 fn translate(event: Event) -> Option<EndpointEvent> {
@@ -131,10 +145,20 @@ impl Endpoint for NativeEndpoint {
         }
     }
 
-    fn handle_datagram(&mut self, now: SimTime, _from: SocketAddr, datagram: &[u8]) {
-        if let Some(connection) = self.connection() {
-            connection.handle_datagram(instant(now), datagram);
+    fn handle_datagram(&mut self, now: SimTime, from: SocketAddr, datagram: &[u8]) {
+        let is_server = self.is_server;
+        match self.connection() {
+            Some(connection) if is_server => {
+                connection.handle_datagram_from(instant(now), from.to_string().as_bytes(), datagram);
+            }
+            // All that a client hears comes from its server.
+            Some(connection) => connection.handle_datagram(instant(now), datagram),
+            None => {}
         }
+    }
+
+    fn owns(&self, datagram: &[u8]) -> bool {
+        matches!(&self.state, State::Running(connection) if connection.owns(datagram))
     }
 
     fn poll_transmit(&mut self, _now: SimTime) -> Option<Transmit> {

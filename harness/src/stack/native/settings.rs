@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dtls_impl::config::{
-    CertifiedKey, ClientCredentials, Common, Cookies, EarlyData, Psk, PskMode as OwnPskMode, ReplayGuard,
-    ServerCredentials, TicketKeys, Tickets, UnknownIdentity, Versions,
+    CertifiedKey, ClientCredentials, Common, ConnectionId, Cookies, EarlyData, PathCheck, PeerMove, Psk,
+    PskMode as OwnPskMode, ReplayGuard, ReturnRoutability as OwnRoutability, ServerCredentials, SessionCache,
+    TicketKeys, Tickets, UnknownIdentity, Versions,
 };
 use dtls_impl::crypto::{self, CryptoProvider, Secret};
 use dtls_impl::pki::ServerVerifier;
@@ -14,11 +15,11 @@ use dtls_impl::{ClientConfig, Mutation, ServerConfig};
 use rustls_pki_types::DnsName;
 
 use super::super::last::Last;
-use crate::endpoint::{Credentials, Dtls, EndpointConfig, Group, PskMode, Role};
+use crate::endpoint::{Credentials, Dtls, EndpointConfig, Group, PskMode, ResumeBy, ReturnRoutability, Role};
 use crate::pki::Identity;
 
 /// What it has of [`Features`](crate::endpoint::Features).
-pub(super) const FEATURES: [&str; 7] = [
+pub(super) const FEATURES: [&str; 8] = [
     "session resumption",
     "choice of PSK modes",
     "import of external PSKs",
@@ -26,10 +27,14 @@ pub(super) const FEATURES: [&str; 7] = [
     "key update on request",
     "choice of application protocols",
     "limit on the size of records",
+    "connection IDs",
 ];
 
 /// Tickets with early data that a server remembers: more than any scenario uses.
 const REPLAYS_MAX: usize = 4096;
+
+/// Sessions that a server remembers: more than any scenario makes.
+const SESSIONS_MAX: usize = 4096;
 
 /// What `dtls-impl` is told, in either role.
 pub(super) enum Config {
@@ -116,6 +121,21 @@ pub(super) fn apply(config: &EndpointConfig, mutation: Option<Mutation>, common:
     common.psk_import = config.features.psk_import.as_ref().map(|context| context.clone().into_bytes());
     common.alpn = config.features.alpn.iter().map(|name| name.clone().into_bytes()).collect();
     common.record_size_limit = config.features.record_size_limit;
+    common.connection_id = match config.features.connection_id {
+        None => ConnectionId::None,
+        Some(0) => ConnectionId::Use(Vec::new()),
+        Some(len) => ConnectionId::Random { len },
+    };
+    let own = common.return_routability;
+    common.return_routability = match config.features.return_routability {
+        None => own,
+        Some(ReturnRoutability::None) => None,
+        Some(ReturnRoutability::Basic) => own.map(|own| OwnRoutability { check: PathCheck::Basic, ..own }),
+        Some(ReturnRoutability::Enhanced) => own.map(|own| OwnRoutability { check: PathCheck::Enhanced, ..own }),
+    };
+    if config.features.follow_unchecked {
+        common.peer_move = PeerMove::Newest;
+    }
     let timers = &mut common.timers;
     timers.initial = config.timer_initial.unwrap_or(timers.initial);
     timers.max = config.timer_max.unwrap_or(timers.max.max(timers.initial));
@@ -142,7 +162,10 @@ pub(super) fn apply_server(
         let mut tickets = Tickets::new(TicketKeys::new(draw()));
         tickets.count = resumption.count.unwrap_or(tickets.count);
         tickets.lifetime = resumption.lifetime.unwrap_or(tickets.lifetime);
-        inner.tickets = Some(tickets);
+        match resumption.by {
+            ResumeBy::Tickets => inner.tickets = Some(tickets),
+            ResumeBy::SessionIds => inner.sessions = Some(Arc::new(SessionCache::new(SESSIONS_MAX, tickets.lifetime))),
+        }
     }
     if let Some(asked) = config.features.early_data {
         let mut early_data = EarlyData::new(Arc::new(ReplayGuard::new(REPLAYS_MAX)));

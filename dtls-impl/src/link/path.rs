@@ -1,0 +1,65 @@
+//! What the link does for [`Paths`](crate::path::Paths): records that carry a check, and outputs to other addresses.
+
+use super::Link;
+use crate::entropy::Entropy;
+use crate::event::{DiscardReason, Output};
+use crate::path::{Action, Means};
+use crate::wire::{ContentType, PathMessage};
+
+impl Link {
+    /// Both hellos are known: records carry the peer's connection ID from now on, once they are protected.
+    pub(crate) fn use_connection_id(&mut self) {
+        self.outbound.connection_id = self.ids.peer().to_vec();
+    }
+
+    /// An authentic record has come, of so many bytes.
+    pub(crate) fn on_path_record(&mut self, newest: bool, len: usize, entropy: &mut Entropy) {
+        if self.paths.is_elsewhere() {
+            let mut means = self.means(entropy);
+            let actions = self.paths.on_record(newest, len, &mut means);
+            self.carry_out(actions);
+        }
+    }
+
+    /// A message of a check has come.
+    pub(crate) fn on_path_message(&mut self, content: &[u8], entropy: &mut Entropy) -> Result<(), DiscardReason> {
+        let message = PathMessage::parse(content).map_err(|_| DiscardReason::Malformed)?;
+        let message = message.ok_or(DiscardReason::Unexpected)?;
+        let mut means = self.means(entropy);
+        let actions = self.paths.on_message(message, &mut means);
+        self.carry_out(actions);
+        Ok(())
+    }
+
+    /// Time has passed.
+    pub(crate) fn check_paths(&mut self, entropy: &mut Entropy) {
+        let mut means = self.means(entropy);
+        let actions = self.paths.on_timeout(&mut means);
+        self.carry_out(actions);
+    }
+
+    fn means<'a>(&self, entropy: &'a mut Entropy) -> Means<'a> {
+        Means { now: self.now, entropy, challenge_len: self.outbound.overhead(1) + PathMessage::LEN }
+    }
+
+    fn carry_out(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Send { to, message } => self.send_path_message(to, &message),
+                Action::Moved(event) | Action::Stays(event) | Action::Tell(event) => self.event(event),
+            }
+        }
+    }
+
+    fn send_path_message(&mut self, to: Option<Vec<u8>>, message: &PathMessage) {
+        let mut datagram = Vec::new();
+        let content_type = ContentType::RETURN_ROUTABILITY_CHECK;
+        // With all numbers used up there is nothing more to say.
+        if self.outbound.record(content_type, 1, &message.to_bytes(), &mut datagram).is_ok() {
+            self.outputs.push_back(match to {
+                Some(address) => Output::DatagramTo { address, datagram },
+                None => Output::Datagram(datagram),
+            });
+        }
+    }
+}
