@@ -448,6 +448,31 @@ const BAD: &[(&str, &str)] = &[
         "network: {up: {delay: 1 ms}}\nexpect: [round-trips: {app-send: 3}]",
         "4:23 round trips cannot be counted here: the two directions have different delays: they need one fixed delay and no rate, for example `network: {delay: 25 ms}`",
     ),
+    (
+        "expect: [selective: {flight: 4}]",
+        "3:21 DTLS 1.2 acknowledges nothing and repeats whole flights: demand that it comes whole by `whole-flight`",
+    ),
+    (
+        "expect: [early-data: {}]",
+        "3:22 nothing is demanded of early data: say how often it is delivered, or what the client is told, as `{delivered: 1, answer: accepted}`",
+    ),
+    (
+        "expect: [negotiated: {who: client}]",
+        "3:22 nothing is demanded here: say what was agreed, for example `{resumed: true}`",
+    ),
+    (
+        "expect: [visit: {number: 2, expect: [echo: 1]}]",
+        "3:26 there is no such visit: the client comes once; see `visits`",
+    ),
+    (
+        "expect: [visit: {number: 1, expect: [visit: {number: 1, expect: [echo: 1]}]}]",
+        "3:38 a visit inside a visit: name each visit in a step of its own",
+    ),
+    ("faults: [drop: {content: ack}]", "3:26 DTLS 1.2 has no ACKs: set `dtls: 1.3`"),
+    (
+        "faults: [drop: {content: alert, message: finished}]",
+        "3:26 no such record carries a message: leave out `message` or `content`",
+    ),
 ];
 
 #[test]
