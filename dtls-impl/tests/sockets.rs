@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dtls_impl::config::{
-    ClientCredentials, Cookies, Psk, ServerCredentials, TicketKeys, Tickets, Timers, UnknownIdentity, Versions,
+    ClientCredentials, ConnectionId, Cookies, Psk, ServerCredentials, TicketKeys, Tickets, Timers, UnknownIdentity,
+    Versions,
 };
 use dtls_impl::crypto::{Secret, rustcrypto};
 use dtls_impl::tokio::{Error, Limits, Listener, ResumeOptions, Stream};
@@ -275,4 +276,72 @@ async fn a_client_keeps_its_own_socket() {
     let (ours, theirs) = tokio::join!(Stream::over(socket, address, client, None, None), listener.accept());
     assert_eq!(ours.unwrap().peer_addr(), address);
     assert_eq!(theirs.unwrap().peer_addr(), own);
+}
+
+/// Passes datagrams on, and from another address of its own after it is told so.
+async fn rebinding_proxy(server: std::net::SocketAddr) -> std::net::SocketAddr {
+    let front = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = front.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut back = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let (mut ahead, mut behind) = (vec![0; 65_535], vec![0; 65_535]);
+        let mut client = None;
+        loop {
+            tokio::select! {
+                Ok((len, from)) = front.recv_from(&mut ahead) => {
+                    if &ahead[..len] == b"rebind" {
+                        back = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+                        continue;
+                    }
+                    client = Some(from);
+                    let _ = back.send_to(&ahead[..len], server).await;
+                }
+                Ok((len, _)) = back.recv_from(&mut behind) => {
+                    if let Some(client) = client {
+                        let _ = front.send_to(&behind[..len], client).await;
+                    }
+                }
+                else => return,
+            }
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn connections_with_ids_outlive_the_address_of_the_client() {
+    for versions in [Versions::Dtls12, Versions::Dtls13] {
+        let (client, server) = configs(versions);
+        let (mut client, mut server) = ((*client).clone(), (*server).clone());
+        client.common.connection_id = ConnectionId::Use(Vec::new());
+        server.common.connection_id = ConnectionId::Random { len: 8 };
+        if let Some(check) = &mut server.common.return_routability {
+            check.timeout = Duration::from_millis(100);
+        }
+        let server_address = echo(Arc::new(server), Limits::default()).await;
+        let address = rebinding_proxy(server_address).await;
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let mut stream = Stream::over(socket, address, Arc::new(client), None, None).await.unwrap();
+        stream.send(b"here").await.unwrap();
+        assert_eq!(stream.recv().await.unwrap().as_deref(), Some(&b"here"[..]));
+        let tell = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        tell.send_to(b"rebind", address).await.unwrap();
+        // Echoes go to the old address, and are lost, until the new one is checked.
+        loop {
+            stream.send(b"there").await.unwrap();
+            match tokio::time::timeout(Duration::from_millis(20), stream.recv()).await {
+                Ok(data) => break assert_eq!(data.unwrap().as_deref(), Some(&b"there"[..])),
+                Err(_) => continue,
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_connection_id_for_all_clients_is_refused() {
+    let (_, server) = configs(Versions::Dtls13);
+    let mut server = (*server).clone();
+    server.common.connection_id = ConnectionId::Use(b"one".to_vec());
+    let refused = Listener::bind("127.0.0.1:0", Arc::new(server), Limits::default()).await;
+    assert!(matches!(refused, Err(Error::Dtls(_))), "{refused:?}");
 }

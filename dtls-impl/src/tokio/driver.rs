@@ -10,6 +10,7 @@ use ::tokio::sync::{mpsc, oneshot};
 use ::tokio::time::sleep_until;
 
 use super::Error;
+use super::directory::Directory;
 use super::listener::Limits;
 use super::stream::{Received, Stream};
 use super::system::{Clock, seed};
@@ -47,6 +48,8 @@ pub(super) type Request = (u64, Command, Answer);
 struct Slot {
     connection: Connection,
     peer: SocketAddr,
+    /// Those the directory knows.
+    connection_ids: Vec<Vec<u8>>,
     received: mpsc::Sender<Received>,
     /// The other end of `received`, until there is a stream.
     unclaimed: Option<mpsc::Receiver<Received>>,
@@ -67,7 +70,7 @@ pub(super) struct Driver {
     socket: Arc<UdpSocket>,
     clock: Clock,
     slots: BTreeMap<u64, Slot>,
-    by_address: BTreeMap<SocketAddr, u64>,
+    directory: Directory,
     /// Servers that hold pieces of a hello, oldest first.
     pieces: VecDeque<(SocketAddr, Connection)>,
     next_id: u64,
@@ -82,25 +85,28 @@ pub(super) struct Driver {
 }
 
 impl Driver {
+    /// `connection_id_len` is that of every connection's.
     pub(super) fn new(
         socket: Arc<UdpSocket>,
+        connection_id_len: Option<usize>,
         clock: Clock,
         (requester, requests): (mpsc::WeakUnboundedSender<Request>, mpsc::UnboundedReceiver<Request>),
         serving: Option<Serving>,
     ) -> Self {
         let queue = serving.as_ref().map_or(Limits::default().queue, |serving| serving.limits.queue);
-        let (slots, by_address) = (BTreeMap::new(), BTreeMap::new());
-        let (timers, pieces) = (BTreeSet::new(), VecDeque::new());
-        Self { socket, clock, slots, by_address, pieces, next_id: 0, timers, requests, requester, serving, queue }
+        let directory = Directory::new(connection_id_len);
+        let (slots, timers, pieces) = (BTreeMap::new(), BTreeSet::new(), VecDeque::new());
+        Self { socket, clock, slots, directory, pieces, next_id: 0, timers, requests, requester, serving, queue }
     }
 
     /// Takes in a client that has its first flight ready.
     pub(super) fn add_client(
         &mut self,
-        connection: Connection,
+        mut connection: Connection,
         peer: SocketAddr,
         waiting: oneshot::Sender<Result<Stream, Error>>,
     ) {
+        connection.set_peer_address(&name(peer));
         self.add(connection, peer, Some(waiting));
     }
 
@@ -114,8 +120,20 @@ impl Driver {
         self.next_id += 1;
         let (received, unclaimed) = mpsc::channel(self.queue + RESERVED);
         let unclaimed = Some(unclaimed);
-        self.slots.insert(id, Slot { connection, peer, received, unclaimed, waiting, wake: None, ended: false });
-        self.by_address.insert(peer, id);
+        self.slots.insert(
+            id,
+            Slot {
+                connection,
+                peer,
+                connection_ids: Vec::new(),
+                received,
+                unclaimed,
+                waiting,
+                wake: None,
+                ended: false,
+            },
+        );
+        self.directory.set_address(id, None, peer);
         id
     }
 
@@ -152,9 +170,9 @@ impl Driver {
 
     async fn on_datagram(&mut self, datagram: &[u8], from: SocketAddr) {
         let now = self.clock.now();
-        if let Some(id) = self.by_address.get(&from).copied() {
+        if let Some(id) = self.directory.find(from, datagram) {
             if let Some(slot) = self.slots.get_mut(&id) {
-                slot.connection.handle_datagram(now, datagram);
+                slot.connection.handle_datagram_from(now, &name(from), datagram);
             }
             return self.drain(id).await;
         }
@@ -171,10 +189,9 @@ impl Driver {
         let known = self.pieces.iter().position(|(address, _)| *address == from);
         let connection = match known.and_then(|at| self.pieces.remove(at)) {
             Some((_, connection)) => Ok(connection),
-            None => seed().map_err(Error::from).and_then(|seed| {
-                let address = from.to_string();
-                Ok(Connection::server(Arc::clone(&serving.config), address.as_bytes(), seed, now)?)
-            }),
+            None => seed()
+                .map_err(Error::from)
+                .and_then(|seed| Ok(Connection::server(Arc::clone(&serving.config), &name(from), seed, now)?)),
         };
         let Ok(mut connection) = connection else { return };
         connection.handle_datagram(now, datagram);
@@ -240,8 +257,6 @@ impl Driver {
             match slot.connection.poll_output() {
                 // Lost like any other if it cannot be sent.
                 Output::Datagram(datagram) => drop(self.socket.send_to(&datagram, slot.peer).await),
-                // Not without the addresses of datagrams, which this driver keeps to itself.
-                Output::DatagramTo { .. } => {}
                 Output::Event(Event::Established { .. }) => {
                     let negotiated = slot.connection.negotiated();
                     let stream = new_stream(id, slot.peer, &mut slot.unclaimed, negotiated, &self.requester);
@@ -252,6 +267,21 @@ impl Driver {
                         (None, Some(serving)) => drop(serving.accepted.try_send(stream)),
                         (None, None) => drop(stream),
                     }
+                }
+                Output::DatagramTo { address, datagram } => {
+                    if let Some(address) = address_of(&address) {
+                        let _ = self.socket.send_to(&datagram, address).await;
+                    }
+                }
+                Output::Event(Event::PeerMoved { address }) => {
+                    if let Some(address) = address_of(&address) {
+                        self.directory.set_address(id, Some(slot.peer), address);
+                        slot.peer = address;
+                    }
+                }
+                Output::Event(Event::ConnectionIds) => {
+                    let now = slot.connection.connection_ids().into_iter().map(<[u8]>::to_vec).collect();
+                    self.directory.set_connection_ids(id, &mut slot.connection_ids, now);
                 }
                 Output::Event(event) => slot.on_event(event),
                 Output::WakeAt(at) => break Some(at),
@@ -264,10 +294,10 @@ impl Driver {
             before.map(|at| self.timers.remove(&(at, id)));
             wake.map(|at| self.timers.insert((at, id)));
         }
-        if slot.ended {
-            let peer = slot.peer;
-            self.slots.remove(&id);
-            self.by_address.remove(&peer);
+        if slot.ended
+            && let Some(slot) = self.slots.remove(&id)
+        {
+            self.directory.remove(id, slot.peer, slot.connection_ids);
         }
     }
 
@@ -312,6 +342,16 @@ impl Slot {
         };
         drop(self.received.try_send(received));
     }
+}
+
+/// An address as connections know it.
+fn name(address: SocketAddr) -> Vec<u8> {
+    address.to_string().into_bytes()
+}
+
+/// The way back.
+fn address_of(name: &[u8]) -> Option<SocketAddr> {
+    std::str::from_utf8(name).ok()?.parse().ok()
 }
 
 /// What a server without state has to say: a datagram, or an empty one for an event.

@@ -13,6 +13,8 @@ use super::driver::{Driver, Request, Serving};
 use super::stream::Stream;
 use super::system::Clock;
 use crate::ServerConfig;
+use crate::config::ConnectionId;
+use crate::error::Misuse;
 
 /// What a listener may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,15 +47,22 @@ impl Listener {
         Self::with_socket(UdpSocket::bind(address).await?, config, limits)
     }
 
-    /// Serves on a socket that is there. Fails with [`Error::Dtls`] if the configuration cannot work.
+    /// Serves on a socket that is there. Fails with [`Error::Dtls`] if the configuration cannot work: one
+    /// connection ID for all connections is none.
     pub fn with_socket(socket: UdpSocket, config: Arc<ServerConfig>, limits: Limits) -> Result<Self, Error> {
         config.check()?;
+        let connection_id = &config.common.connection_id;
+        if matches!(connection_id, ConnectionId::Use(one) if !one.is_empty()) {
+            return Err(Error::Dtls(Misuse::BadConnectionId.into()));
+        }
+        let connection_id_len = connection_id.len();
         let local = socket.local_addr();
         let (requester, requests) = mpsc::unbounded_channel();
         let (accepts, accepted) = mpsc::channel(limits.backlog.max(1));
         let serving = Serving { config, limits: Limits { queue: limits.queue.max(1), ..limits }, accepted: accepts };
         let clock = Clock::start(serving.config.common.unix_time);
-        let driver = Driver::new(Arc::new(socket), clock, (requester.downgrade(), requests), Some(serving));
+        let driver =
+            Driver::new(Arc::new(socket), connection_id_len, clock, (requester.downgrade(), requests), Some(serving));
         ::tokio::spawn(driver.run());
         Ok(Self { local, accepted, _requests: requester })
     }

@@ -6,6 +6,9 @@
 //! clients on one socket, and remembers nothing of an address before a ClientHello from there is accepted, which takes a
 //! valid cookie unless the configuration says otherwise.
 //!
+//! With connection IDs ([`ConnectionId::Random`](crate::config::ConnectionId::Random) for a listener) a connection stays
+//! when the peer's address changes, and the driver sends to the new one once the connection believes it.
+//!
 //! A configuration whose [`unix_time`](crate::config::Common::unix_time) is 0 has the system's date here; any other is the
 //! date at which the socket's task starts.
 //!
@@ -35,6 +38,7 @@
 //! # }
 //! ```
 
+mod directory;
 mod driver;
 mod listener;
 mod stream;

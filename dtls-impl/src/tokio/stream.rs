@@ -94,6 +94,7 @@ impl Stream {
         options: Option<ResumeOptions>,
     ) -> Result<Self, Error> {
         let clock = Clock::start(config.common.unix_time);
+        let connection_id_len = config.common.connection_id.len();
         let (seed, now) = (seed()?, clock.now());
         let connection = match options {
             Some(options) => Connection::resume(config, server_name, options.session, seed, now)?,
@@ -101,7 +102,8 @@ impl Stream {
         };
         let (requester, requests) = mpsc::unbounded_channel();
         let (established, waiting) = oneshot::channel();
-        let mut driver = Driver::new(Arc::new(socket), clock, (requester.downgrade(), requests), None);
+        let mut driver =
+            Driver::new(Arc::new(socket), connection_id_len, clock, (requester.downgrade(), requests), None);
         driver.add_client(connection, server, established);
         ::tokio::spawn(driver.run());
         // Keeps the task alive until there is a stream to do so.
