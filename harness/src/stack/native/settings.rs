@@ -4,27 +4,31 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dtls_impl::config::{
-    CertifiedKey, ClientCredentials, Common, ConnectionId, Cookies, EarlyData, PathCheck, PeerMove, Psk,
-    PskMode as OwnPskMode, ReplayGuard, ReturnRoutability as OwnRoutability, ServerCredentials, SessionCache,
-    TicketKeys, Tickets, UnknownIdentity, Versions,
+    CertifiedKey, ClientAuth as OwnClientAuth, ClientCredentials, Common, ConnectionId, Cookies, EarlyData, PathCheck,
+    PeerMove, Psk, PskMode as OwnPskMode, ReplayGuard, ReturnRoutability as OwnRoutability, ServerCredentials,
+    SessionCache, TicketKeys, Tickets, UnknownIdentity, Versions,
 };
 use dtls_impl::crypto::{self, CryptoProvider, Secret};
-use dtls_impl::pki::ServerVerifier;
+use dtls_impl::pki::{ClientVerifier, ServerVerifier};
 use dtls_impl::wire::CipherSuite;
 use dtls_impl::{ClientConfig, Mutation, ServerConfig};
 use rustls_pki_types::DnsName;
 
 use super::super::last::Last;
-use crate::endpoint::{Credentials, Dtls, EndpointConfig, Group, PskMode, ResumeBy, ReturnRoutability, Role};
-use crate::pki::Identity;
+use crate::endpoint::{
+    ClientAuth, Credentials, Dtls, EndpointConfig, Group, PskMode, ResumeBy, ReturnRoutability, Role,
+};
+use crate::pki::{self, Identity};
 
 /// What it has of [`Features`](crate::endpoint::Features).
-pub(super) const FEATURES: [&str; 8] = [
+pub(super) const FEATURES: [&str; 10] = [
     "session resumption",
     "choice of PSK modes",
     "import of external PSKs",
     "early data",
     "key update on request",
+    "client authentication",
+    "raw public keys",
     "choice of application protocols",
     "limit on the size of records",
     "connection IDs",
@@ -52,7 +56,10 @@ impl Config {
                 Self::Client(ClientConfig::new(provider, ClientCredentials::Psk(psk)))
             }
             (Role::Client, Credentials::Certificate(identity)) => {
-                let verifier = server_verifier(identity)?;
+                let verifier = match config.features.raw_public_keys {
+                    false => server_verifier(identity)?,
+                    true => Arc::new(ServerVerifier::raw_public_keys([public_key(provider.as_ref(), identity)?])),
+                };
                 let credentials = ClientCredentials::Certificate { verifier };
                 Self::Client(ClientConfig::new(provider, credentials))
             }
@@ -62,7 +69,7 @@ impl Config {
                 Self::Server(ServerConfig::new(provider, credentials, Cookies::Off))
             }
             (Role::Server, Credentials::Certificate(identity)) => {
-                let key = certified_key(provider.as_ref(), identity)?;
+                let key = shown(config, provider.as_ref(), identity)?;
                 Self::Server(ServerConfig::new(provider, ServerCredentials::Certificate(key), Cookies::Off))
             }
         };
@@ -146,6 +153,10 @@ pub(super) fn apply(config: &EndpointConfig, mutation: Option<Mutation>, common:
 pub(super) fn apply_client(config: &EndpointConfig, inner: &mut ClientConfig) -> Result<(), String> {
     inner.sessions = config.features.resumption.is_some();
     inner.early_data = config.features.early_data.is_some();
+    if let Some(shape) = &config.features.client_certificate {
+        let identity = pki::identity(shape);
+        inner.identity = Some(shown(config, inner.common.provider.as_ref(), &identity)?);
+    }
     Ok(())
 }
 
@@ -174,6 +185,11 @@ pub(super) fn apply_server(
         early_data.without_cookie = asked.without_cookie;
         inner.early_data = Some(early_data);
     }
+    inner.client_auth = match config.features.client_auth {
+        ClientAuth::None => OwnClientAuth::None,
+        ClientAuth::Optional => OwnClientAuth::Optional(client_verifier(config, inner.common.provider.as_ref())?),
+        ClientAuth::Required => OwnClientAuth::Required(client_verifier(config, inner.common.provider.as_ref())?),
+    };
     Ok(())
 }
 
@@ -186,6 +202,32 @@ fn certified_key(provider: &dyn CryptoProvider, identity: &Arc<Identity>) -> Res
     static LAST: Last<CertifiedKey> = Last::new();
     let make = || CertifiedKey::new(provider, identity.chain.clone(), &identity.key);
     LAST.get(identity, make).map_err(|error| error.to_string())
+}
+
+/// What an end shows of its identity.
+fn shown(
+    config: &EndpointConfig,
+    provider: &dyn CryptoProvider,
+    identity: &Arc<Identity>,
+) -> Result<CertifiedKey, String> {
+    if config.features.raw_public_keys {
+        return CertifiedKey::raw_public_key(provider, &identity.key).map_err(|error| error.to_string());
+    }
+    certified_key(provider, identity)
+}
+
+fn public_key(provider: &dyn CryptoProvider, identity: &Identity) -> Result<Vec<u8>, String> {
+    let key = CertifiedKey::raw_public_key(provider, &identity.key).map_err(|error| error.to_string())?;
+    Ok(key.public_key().to_vec())
+}
+
+/// Who believes clients: the issuer of their certificates, or the key of the one there is.
+fn client_verifier(config: &EndpointConfig, provider: &dyn CryptoProvider) -> Result<Arc<ClientVerifier>, String> {
+    let identity = pki::identity(&config.features.client_shape());
+    if config.features.raw_public_keys {
+        return Ok(Arc::new(ClientVerifier::raw_public_keys([public_key(provider, &identity)?])));
+    }
+    ClientVerifier::new(vec![identity.root.clone()]).map(Arc::new).map_err(|error| error.to_string())
 }
 
 fn server_verifier(identity: &Arc<Identity>) -> Result<Arc<ServerVerifier>, String> {
