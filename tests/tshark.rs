@@ -17,7 +17,7 @@ use windtunnel::output::capture::{Addresses, Source, View, pcapng};
 use windtunnel::output::row::Verdict;
 use windtunnel::plan;
 use windtunnel::run::{self, Flight};
-use windtunnel::scenario;
+use windtunnel::scenario::{self, Scenario};
 use windtunnel::stack;
 
 /// What one packet holds: of each record its content type, of handshake records the types of the messages.
@@ -44,13 +44,21 @@ fn tshark_is_there() -> bool {
     there
 }
 
+/// What tshark 4.0 can follow. It takes the unified header of DTLS 1.3 for data of unknown kind; it finds keys by
+/// addresses and the client's random, so that a client behind a NAT that moves, or that comes again, is lost to it; and
+/// of connection IDs it does not know the length in captures like ours.
+fn is_read(scenario: &Scenario) -> bool {
+    let moves = scenario.network.nat.is_some() || scenario.visits.len() > 1;
+    let ids = [&scenario.client, &scenario.server].iter().any(|end| end.features.connection_id.is_some());
+    scenario.dtls == Dtls::V12 && !moves && !ids
+}
+
 /// A run of every scenario with every pair. Each has a seed of its own: with equal seeds, clients of several scenarios
 /// would share their random, by which tshark looks up secrets.
 fn flights() -> Vec<Flight> {
     let load = |file: &std::path::PathBuf| Arc::new(scenario::load(file).expect("checked by the tests of scenarios"));
     let scenarios = scenario_files(&root().join("scenarios"));
-    // DTLS 1.3 is left out: tshark 4.0 takes its unified header for data of unknown kind.
-    let scenarios: Vec<_> = scenarios.iter().map(load).filter(|scenario| scenario.dtls == Dtls::V12).collect();
+    let scenarios: Vec<_> = scenarios.iter().map(load).filter(|scenario| is_read(scenario)).collect();
     let stacks = stack::registry();
     let mut plans = run::plans(&scenarios, &stacks, &stacks, Some((0, 0)));
     for (seed, plan) in (1..).zip(&mut plans) {

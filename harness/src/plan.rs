@@ -86,6 +86,7 @@ impl Plan {
         features.client_certificate.clone_from(&self.scenario.client.features.client_certificate);
         if role == Role::Client {
             let (server, visits) = (&self.scenario.server.features, &self.scenario.visits);
+            features.client_auth = server.client_auth;
             if visits.iter().any(|visit| visit.resume) {
                 features.resumption = server.resumption.or(Some(Resumption::default()));
             }

@@ -3,6 +3,7 @@
 #[cfg(feature = "aws-lc-rs")]
 mod aws_lc_rs;
 mod bad_shares;
+mod certificates;
 mod client_auth;
 mod common;
 mod connection_id;

@@ -108,6 +108,7 @@ fn translate(event: Event) -> Option<EndpointEvent> {
         Event::KeyLog(line) => EndpointEvent::KeyLog(line),
         Event::Session(session) => EndpointEvent::Session(Session(Arc::new(session))),
         Event::EarlyData(data) => EndpointEvent::EarlyData(data),
+        Event::PeerMoved { address } => EndpointEvent::PeerMoved(socket_address(&address)?),
         Event::EarlyDataAccepted => EndpointEvent::EarlyDataAnswer { accepted: true },
         Event::EarlyDataRejected => EndpointEvent::EarlyDataAnswer { accepted: false },
         // Alerts are on the wire for all to see.
