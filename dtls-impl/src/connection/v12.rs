@@ -113,8 +113,8 @@ impl Connection12 {
         matches!(self.state, State::Listening)
     }
 
-    /// Takes a datagram from an address, or from the peer's. Nothing in it can be wrong enough for an error: bad bytes are dropped with
-    /// [`Event::Discarded`], a bad handshake ends in [`Event::Failed`].
+    /// Takes a datagram from an address, or from the peer's. Nothing in it can be wrong enough for an error: bad bytes
+    /// are dropped with [`Event::Discarded`], a bad handshake ends in [`Event::Failed`].
     pub(crate) fn handle_datagram(&mut self, now: Instant, from: Option<&[u8]>, datagram: &[u8]) {
         self.link.now = now;
         self.link.paths.on_datagram(from);
