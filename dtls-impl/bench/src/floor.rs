@@ -51,11 +51,12 @@ impl Floor {
     /// Signs once, follows the chain of one certificate, checks the signature.
     fn authenticate(&self) {
         let content = [b' '; 130];
-        let signature = self.key.sign(&content).expect("a signature");
+        let scheme = self.key.schemes()[0];
+        let signature = self.key.sign(scheme, &content, &mut ChaCha20Rng::seed_from_u64(2)).expect("a signature");
         let chain: [CertificateDer<'static>; 1] = [self.identity.leaf.clone()];
         let name = ServerName::try_from(NAME).expect("a name");
-        self.verifier.verify_chain(&chain, &name, DATE, &*self.provider).expect("a good chain");
-        dtls_impl::pki::verify_signed(&*self.provider, &chain[0], self.key.scheme(), &content, &signature)
+        self.verifier.verify_chain(&chain, Some(&name), DATE, &*self.provider).expect("a good chain");
+        dtls_impl::pki::verify_signed(&*self.provider, &chain[0], scheme, &content, &signature)
             .expect("a good signature");
     }
 
