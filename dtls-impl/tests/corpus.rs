@@ -3,6 +3,11 @@
 
 use std::path::Path;
 
+use dtls_impl::PeerIdentity;
+use dtls_impl::wire::ProtocolVersion;
+
+use self::bodies::{Pair, Setup};
+
 #[path = "../fuzz/bodies/mod.rs"]
 mod bodies;
 
@@ -50,4 +55,23 @@ fn sealed() {
 #[test]
 fn calls() {
     replay("calls", bodies::calls);
+}
+
+/// What the byte that picks the setup is worth: without trouble each comes to what it says.
+#[test]
+fn every_setup_is_what_it_says() {
+    for byte in 0..=u8::MAX {
+        let (setup, established) = (Setup(byte), [true; 2]);
+        let mut pair = Pair::new(setup);
+        pair.calm();
+        assert_eq!(pair.established, established, "{setup:?}");
+        let [client, server] = pair.ends.each_ref().map(|end| end.negotiated().expect("established"));
+        assert_eq!([client.resumed, server.resumed], [setup.resumes(); 2], "{setup:?}");
+        assert_eq!(client.version, server.version, "{setup:?}");
+        assert_eq!(client.version == ProtocolVersion::DTLS1_3, setup.is_dtls13(), "{setup:?}");
+        let shown = matches!(server.peer, PeerIdentity::Certificate(_));
+        assert_eq!(shown, setup.has_client_certificate(), "{setup:?}");
+        let ids = pair.ends.iter().all(|end| !end.connection_ids().is_empty());
+        assert_eq!(ids, setup.has_connection_ids(), "{setup:?}");
+    }
 }

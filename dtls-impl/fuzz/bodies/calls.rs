@@ -1,20 +1,24 @@
 use std::time::Duration;
 
 use super::input::Input;
-use super::pair::Pair;
+use super::pair::{Pair, address};
+use super::setup::Setup;
 
 /// An application may call anything at any time, also after the end; errors are values, not panics.
 pub(crate) fn calls(input: &[u8]) {
     let mut input = Input::new(input);
-    let mut pair = Pair::new(input.byte());
+    let setup = Setup(input.byte());
+    let mut pair = Pair::new(setup);
     let mut steps = 0;
     while !input.is_empty() && steps < 200 {
         steps += 1;
         let op = input.byte();
         let end = usize::from(op & 1);
         let now = pair.now;
+        // Where there are connection IDs, the other end may be elsewhere.
+        let elsewhere = op & 0x40 != 0;
         match op >> 1 & 15 {
-            0..=4 => pair.deliver_first(end),
+            0..=4 => pair.deliver_first_from(end, elsewhere),
             5 => {
                 let data = input.bytes();
                 let fits = data.len() <= pair.ends[end].data_len_max();
@@ -34,9 +38,18 @@ pub(crate) fn calls(input: &[u8]) {
                 let made = pair.ends[end].export_keying_material(b"EXPORTER-fuzz", context, &mut out);
                 assert!(made.is_err() || pair.ends[end].negotiated().is_some());
             }
-            13 => pair.ends[end].handle_datagram(now, input.bytes()),
+            13 => {
+                let datagram = input.bytes();
+                let owned = pair.ends[end].owns(datagram);
+                assert!(!owned || setup.has_connection_ids());
+                pair.deliver_from(end, datagram, elsewhere);
+            }
+            14 if elsewhere && setup.has_connection_ids() => {
+                pair.ends[end].set_peer_address(address(1 - end, op & 0x80 != 0));
+            }
             14 => {
-                let _ = (pair.ends[end].negotiated(), pair.ends[end].data_len_max());
+                let end = &pair.ends[end];
+                let _ = (end.negotiated(), end.data_len_max(), end.peer_address(), end.connection_ids());
             }
             _ => {
                 // Time never goes backwards, but nothing happens if a timer is early.

@@ -18,10 +18,13 @@ mod pair;
 mod reassembly;
 mod records;
 mod sealed;
+mod setup;
 
 pub(crate) use calls::calls;
 pub(crate) use datagrams::datagrams;
 pub(crate) use messages::messages;
+pub(crate) use pair::Pair;
 pub(crate) use reassembly::reassembly;
 pub(crate) use records::records;
 pub(crate) use sealed::sealed;
+pub(crate) use setup::Setup;

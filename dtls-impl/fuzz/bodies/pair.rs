@@ -1,23 +1,23 @@
 //! Two connections, and the datagrams between them. With a shared key there are neither signatures nor ephemeral keys,
 //! which makes thousands of handshakes a second; with certificates there are fewer, and more messages.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dtls_impl::config::{
-    CertifiedKey, ClientCredentials, Cookies, EarlyData, Psk, PskMode, ReplayGuard, ServerCredentials, TicketKeys,
-    Tickets, UnknownIdentity, Versions,
-};
-use dtls_impl::crypto::{Secret, rustcrypto};
-use dtls_impl::pki::ServerVerifier;
-use dtls_impl::{ClientConfig, Connection, Event, Instant, Output, Seed, ServerConfig};
-use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use dtls_impl::{ClientConfig, ClientSession, Connection, Event, Instant, Output, Seed, ServerConfig};
+
+use super::setup::{MTU, Setup};
 
 /// Datagrams that wait to be delivered to one end; more are dropped.
 const WAITING_MAX: usize = 64;
 
+/// What an application sends.
+pub(crate) const DATA: &[u8] = b"data";
+
+const SERVER_NAME: Option<&str> = Some("server.example");
+
 pub(crate) struct Pair {
+    setup: Setup,
     pub(crate) ends: [Connection; 2],
     /// To each end.
     pub(crate) waiting: [Vec<Vec<u8>>; 2],
@@ -28,59 +28,38 @@ pub(crate) struct Pair {
     pub(crate) established: [bool; 2],
     pub(crate) failed: [bool; 2],
     pub(crate) received: [Vec<Vec<u8>>; 2],
-}
-
-/// When the certificates are valid, as they are for a century.
-const DATE: u64 = 1_800_000_000;
-
-fn shared_key() -> (ClientCredentials, ServerCredentials) {
-    let key = Secret::new(vec![9; 16]);
-    let client = ClientCredentials::Psk(Psk { identity: b"device".to_vec(), key: key.clone() });
-    let keys = BTreeMap::from([(b"device".to_vec(), key)]);
-    (client, ServerCredentials::Psk { keys, hint: None, unknown: UnknownIdentity::Alert })
-}
-
-/// Ed25519, whose signatures are short and quickly made.
-fn certificate() -> (ClientCredentials, ServerCredentials) {
-    let own = CertificateDer::from(&include_bytes!("certificates/end.der")[..]);
-    let key = PrivatePkcs8KeyDer::from(&include_bytes!("certificates/end.key.der")[..]);
-    let root = CertificateDer::from(&include_bytes!("certificates/root.der")[..]);
-    let own = CertifiedKey::new(&*rustcrypto::provider(), vec![own], &key.into()).expect("a key and its certificate");
-    let verifier = Arc::new(ServerVerifier::new(vec![root]).expect("a root"));
-    (ClientCredentials::Certificate { verifier }, ServerCredentials::Certificate(own))
-}
-
-/// Version, cookies, tickets and credentials come from one byte.
-pub(crate) fn configs(choice: u8) -> (ClientConfig, ServerConfig) {
-    let (client, server) = if choice & 16 == 0 { shared_key() } else { certificate() };
-    let cookies = if choice & 4 == 0 { Cookies::Required { secret: Secret::new(vec![7; 32]) } } else { Cookies::Off };
-    let mut client = ClientConfig::new(rustcrypto::provider(), client);
-    let mut server = ServerConfig::new(rustcrypto::provider(), server, cookies);
-    let versions = [Versions::Dtls12, Versions::Dtls13, Versions::Both, Versions::Dtls13][usize::from(choice & 3)];
-    for common in [&mut client.common, &mut server.common] {
-        common.versions = versions;
-        common.psk_modes = vec![PskMode::Ke];
-        common.key_log = true;
-        common.mtu = 256;
-        common.unix_time = DATE;
-        // No ephemeral keys beside the shared one in 1.2 either.
-        common.cipher_suites.retain(|suite| !suite.to_string().starts_with("TLS_ECDHE_PSK"));
-    }
-    if choice & 8 != 0 {
-        server.tickets = Some(Tickets::new(TicketKeys::new([7; 32])));
-        server.early_data = Some(EarlyData::new(Arc::new(ReplayGuard::new(4))));
-        client.early_data = true;
-    }
-    (client, server)
+    session: Option<ClientSession>,
 }
 
 impl Pair {
-    pub(crate) fn new(choice: u8) -> Self {
-        let (client, server) = configs(choice);
-        let now = Instant::ZERO;
-        let client = Connection::client(Arc::new(client), Some("server.example"), Seed([1; 32]), now);
-        let server = Connection::server(Arc::new(server), b"client", Seed([2; 32]), now);
+    /// Two ends of which none has heard the other. One that resumes has had a connection before, without trouble.
+    pub(crate) fn new(setup: Setup) -> Self {
+        let (client, server) = setup.configs();
+        let (client, server) = (Arc::new(client), Arc::new(server));
+        let mut pair = Self::start(setup, &client, &server, None, 1);
+        if setup.resumes() {
+            pair.calm();
+            let session = pair.session.expect("a session to resume");
+            pair = Self::start(setup, &client, &server, Some(session), 3);
+        }
+        pair
+    }
+
+    fn start(
+        setup: Setup,
+        client: &Arc<ClientConfig>,
+        server: &Arc<ServerConfig>,
+        session: Option<ClientSession>,
+        seed: u8,
+    ) -> Self {
+        let (client, server, now) = (Arc::clone(client), Arc::clone(server), Instant::ZERO);
+        let client = match session {
+            None => Connection::client(client, SERVER_NAME, Seed([seed; 32]), now),
+            Some(session) => Connection::resume(client, SERVER_NAME, session, Seed([seed; 32]), now),
+        };
+        let server = Connection::server(server, address(0, false), Seed([seed + 1; 32]), now);
         let mut pair = Self {
+            setup,
             ends: [client.expect("a good configuration"), server.expect("a good configuration")],
             waiting: [Vec::new(), Vec::new()],
             now,
@@ -89,7 +68,11 @@ impl Pair {
             established: [false; 2],
             failed: [false; 2],
             received: [Vec::new(), Vec::new()],
+            session: None,
         };
+        if setup.has_connection_ids() {
+            pair.ends[0].set_peer_address(address(1, false));
+        }
         pair.drain(0);
         pair.drain(1);
         pair
@@ -99,19 +82,18 @@ impl Pair {
     pub(crate) fn drain(&mut self, end: usize) {
         for _ in 0..2000 {
             match self.ends[end].poll_output() {
-                Output::Datagram(bytes) => {
-                    assert!(!bytes.is_empty(), "an empty datagram");
-                    assert!(bytes.len() <= 256, "{} bytes are above the MTU", bytes.len());
-                    if self.waiting[1 - end].len() < WAITING_MAX {
-                        self.waiting[1 - end].push(bytes);
-                    }
+                Output::Datagram(bytes) => self.send(end, bytes),
+                Output::DatagramTo { address: to, datagram } => {
+                    assert!(self.setup.has_connection_ids(), "there is one path only");
+                    assert!([address(1 - end, false), address(1 - end, true)].contains(&&*to), "where nobody is");
+                    self.send(end, datagram);
                 }
-                Output::DatagramTo { .. } => panic!("there is one path only"),
                 Output::Event(event) => match event {
                     Event::Established { .. } => self.established[end] = true,
                     Event::Failed(_) => self.failed[end] = true,
                     Event::KeyLog(line) => self.key_log.push(line),
-                    Event::Data(data) => self.received[end].push(data),
+                    Event::Data(data) | Event::EarlyData(data) => self.received[end].push(data),
+                    Event::Session(session) => self.session = Some(session),
                     _ => {}
                 },
                 Output::WakeAt(at) => return self.wake[end] = Some(at),
@@ -121,17 +103,46 @@ impl Pair {
         panic!("an end does not stop talking");
     }
 
+    fn send(&mut self, from: usize, datagram: Vec<u8>) {
+        assert!(!datagram.is_empty(), "an empty datagram");
+        assert!(datagram.len() <= MTU, "{} bytes are above the MTU", datagram.len());
+        if self.waiting[1 - from].len() < WAITING_MAX {
+            self.waiting[1 - from].push(datagram);
+        }
+    }
+
+    /// Delivers a datagram from where the sender was at first.
     pub(crate) fn deliver(&mut self, to: usize, datagram: &[u8]) {
-        self.ends[to].handle_datagram(self.now, datagram);
+        self.deliver_from(to, datagram, false);
+    }
+
+    /// Delivers a datagram, from the sender's other place or not. Where there are no connection IDs nobody moves.
+    pub(crate) fn deliver_from(&mut self, to: usize, datagram: &[u8], elsewhere: bool) {
+        if self.setup.has_connection_ids() {
+            self.ends[to].handle_datagram_from(self.now, address(1 - to, elsewhere), datagram);
+        } else {
+            self.ends[to].handle_datagram(self.now, datagram);
+        }
         self.drain(to);
     }
 
     /// Delivers the datagram that has waited longest.
     pub(crate) fn deliver_first(&mut self, to: usize) {
+        self.deliver_first_from(to, false);
+    }
+
+    pub(crate) fn deliver_first_from(&mut self, to: usize, elsewhere: bool) {
         if !self.waiting[to].is_empty() {
             let datagram = self.waiting[to].remove(0);
-            self.deliver(to, &datagram);
+            self.deliver_from(to, &datagram, elsewhere);
         }
+    }
+
+    /// The application sends at the first opportunity.
+    pub(crate) fn send_data(&mut self, from: usize) {
+        let end = &mut self.ends[from];
+        let _ = if self.established[from] { end.send(self.now, DATA) } else { end.send_early(self.now, DATA) };
+        self.drain(from);
     }
 
     /// Time goes on to the next deadline of either end.
@@ -154,7 +165,7 @@ impl Pair {
         }
     }
 
-    /// From here on everything arrives. `true` if both ends could be asked to talk and did.
+    /// From here on everything arrives, until both ends are established or one has failed.
     pub(crate) fn calm(&mut self) {
         for _ in 0..40 {
             for _ in 0..WAITING_MAX {
@@ -169,5 +180,15 @@ impl Pair {
             }
             self.wait();
         }
+    }
+}
+
+/// Where an end is, or seems to be.
+pub(crate) fn address(end: usize, elsewhere: bool) -> &'static [u8] {
+    match (end, elsewhere) {
+        (0, false) => b"client",
+        (0, true) => b"client's other address",
+        (_, false) => b"server",
+        (_, true) => b"server's other address",
     }
 }

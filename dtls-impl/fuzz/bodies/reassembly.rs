@@ -6,13 +6,15 @@ use dtls_impl::wire::{
 use dtls_impl::{Connection, Instant, Output, Seed};
 
 use super::input::Input;
-use super::pair::{Pair, configs};
+use super::pair::Pair;
+use super::setup::Setup;
 
 /// Cuts a ClientHello as the input says. Pieces that are all true, and together the whole, are as good as the whole.
 pub(crate) fn reassembly(input: &[u8]) {
     let mut input = Input::new(input);
-    let choice = input.byte() | 4;
-    let mut client = Pair::new(choice);
+    // Without cookies. Resumption changes no more than what the hello holds.
+    let setup = Setup(input.byte() | 4);
+    let mut client = Pair::new(setup);
     let hello = client.waiting[1].remove(0);
     let Some(Ok(record)) = Records::new(&hello).next() else { return };
     let Some(Ok(fragment)) = Fragments::new(record.body).next() else { return };
@@ -20,7 +22,7 @@ pub(crate) fn reassembly(input: &[u8]) {
         return;
     }
     let body = fragment.body;
-    let (_, config) = configs(choice);
+    let (_, config) = setup.configs();
     let mut server =
         Connection::server(Arc::new(config), b"client", Seed([2; 32]), Instant::ZERO).expect("a good configuration");
     let mut there = vec![false; body.len()];
@@ -60,7 +62,7 @@ pub(crate) fn reassembly(input: &[u8]) {
         }
         if honest && there.iter().all(|there| *there) {
             // DTLS 1.2 decides on the first piece, which has to hold all that comes before the extensions.
-            assert!(answered || choice & 3 != 1, "the whole hello is there, and nothing came of it");
+            assert!(answered || !setup.is_dtls13_only(), "the whole hello is there, and nothing came of it");
             return;
         }
     }

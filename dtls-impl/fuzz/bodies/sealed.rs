@@ -9,6 +9,7 @@ use dtls_impl::wire::{
 
 use super::input::Input;
 use super::pair::Pair;
+use super::setup::Setup;
 
 /// Numbers that neither end reaches by itself.
 const FIRST_NUMBER: u64 = 1000;
@@ -47,7 +48,11 @@ impl Forger {
         Some((aead, hash))
     }
 
+    /// Epoch 0 stands for the first protected one, without connection ID.
     fn record(&mut self, pair: &Pair, from: usize, epoch: u64, content_type: u8, content: &[u8]) -> Option<Vec<u8>> {
+        let to = pair.ends[1 - from].connection_ids();
+        let connection_id = to.first().copied().filter(|_| epoch != 0);
+        let epoch = epoch.max(1);
         let provider = rustcrypto::provider();
         let (aead, hash) = self.aead()?;
         self.next += 1;
@@ -60,7 +65,10 @@ impl Forger {
             let block = KeyBlock::derive(&*provider, hash, aead, &bytes_of(master), &client_random, &server_random);
             let part = block.of(if from == 0 { Side::Client } else { Side::Server });
             let sealer = protection12::Sealer::new(&*provider, aead, part.key, part.iv).ok()?;
-            sealer.seal(content_type, 1, self.next, content, &mut out).ok()?;
+            match connection_id {
+                Some(id) => sealer.seal_with_cid(id, (content_type, 0), 1, self.next, content, &mut out).ok()?,
+                None => sealer.seal(content_type, 1, self.next, content, &mut out).ok()?,
+            }
             return Some(out);
         }
         let label = match (epoch, from) {
@@ -74,7 +82,8 @@ impl Forger {
         let keys = secret.keys(&Hkdf::dtls13(provider.clone(), hash), aead);
         let sealer = protection13::Sealer::new(&*provider, aead, &keys).ok()?;
         let number = RecordNumber { epoch, seq: self.next };
-        sealer.seal(HeaderForm::FULL, number, ContentType(content_type), content, &mut out).ok()?;
+        let content_type = ContentType(content_type);
+        sealer.seal_with_cid(HeaderForm::FULL, connection_id, number, content_type, content, &mut out).ok()?;
         Some(out)
     }
 }
@@ -82,8 +91,7 @@ impl Forger {
 /// A peer that has the keys says anything: neither end may panic, spin, or send what is too large.
 pub(crate) fn sealed(input: &[u8]) {
     let mut input = Input::new(input);
-    let choice = input.byte();
-    let mut pair = Pair::new(choice);
+    let mut pair = Pair::new(Setup(input.byte()));
     let mut forger = Forger { dtls13: false, server_random: Vec::new(), suite: CipherSuite(0), next: FIRST_NUMBER };
     // How far the handshake goes before the forger speaks.
     let before = usize::from(input.byte() % 12);
@@ -104,8 +112,8 @@ pub(crate) fn sealed(input: &[u8]) {
         let (from, epoch) = (usize::from(op & 1), u64::from(op >> 1 & 3));
         let content_type = [20, 21, 22, 23, 24, 25, 26, 27][usize::from(op >> 3 & 7)];
         let content = if op & 0x40 == 0 { input.bytes() } else { input.rest() };
-        if let Some(record) = forger.record(&pair, from, epoch.max(1), content_type, content) {
-            pair.deliver(1 - from, &record);
+        if let Some(record) = forger.record(&pair, from, epoch, content_type, content) {
+            pair.deliver_from(1 - from, &record, op & 0x80 != 0);
         }
         if op & 0x80 != 0 {
             pair.deliver_first(from);

@@ -1,7 +1,7 @@
 #![no_main]
 
 #[path = "../bodies/mod.rs"]
-#[expect(dead_code, unused_imports, reason = "each target runs one body")]
+#[allow(dead_code, unused_imports, reason = "each target runs one body")]
 mod bodies;
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| bodies::reassembly(input));

@@ -86,6 +86,24 @@ fn a_resumed_session_has_the_peers_of_the_first_and_other_keys() {
 }
 
 #[test]
+fn protocols_and_sizes_are_settled_anew_when_a_session_is_resumed() {
+    for (mut client, mut server) in both_ways(&psk()) {
+        let session = first_session(&(client.clone(), server.clone()));
+        client.common.alpn = vec![b"coap".to_vec()];
+        server.common.alpn = vec![b"coap".to_vec()];
+        client.common.record_size_limit = Some(100);
+        server.common.record_size_limit = Some(200);
+        let mut pair = resume(&(client, server), session, clean());
+        assert!(resumed(&pair), "{}", pair.story());
+        for (end, data_len_max) in [(&pair.client, 200), (&pair.server, 100)] {
+            assert_eq!(end.negotiated().unwrap().alpn.as_deref(), Some(&b"coap"[..]));
+            assert_eq!(end.data_len_max(), data_len_max);
+        }
+        pair.exchange_data();
+    }
+}
+
+#[test]
 fn any_two_lost_datagrams_of_a_resumption_are_made_up_for() {
     for ends in both_ways(&certificates(Key::P256, 0)) {
         let session = first_session(&ends);

@@ -22,7 +22,6 @@ use crate::link::FlightKind;
 use crate::mutation::Mutation;
 use crate::negotiated::PeerIdentity;
 use crate::suite::Suite;
-use crate::terms;
 use crate::time::Instant;
 use crate::wire::{
     COMPRESSION_NULL, ClientHello, Extension, Extensions, Finished, HandshakeType, NewSessionTicket12, ProtocolVersion,
@@ -161,11 +160,8 @@ pub(super) fn answer(
     let ticket = tickets.is_some_and(|tickets| tickets.lifetime_secs(stored.began, date).is_some());
     let keeping = Keeping { ticket, id, server_name: stored.server_name, began: stored.began };
 
+    // Protocols and sizes are among it, settled anew (RFC 7301 §3.1).
     let mut extensions = basics.answer();
-    // Settled anew (RFC 7301 §3.1).
-    let (terms, agreed) = terms::answer(&hello.extensions, &cx.config.common, ProtocolVersion::DTLS1_2)?;
-    cx.link.agree_on(terms);
-    extensions.extend(agreed);
     if ticket {
         extensions.push(Extension::session_ticket(&[]));
     }
