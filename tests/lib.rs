@@ -6,6 +6,7 @@
 //! | `WINDTUNNEL_SEEDS=1..50` | these seeds, both included |
 //! | `WINDTUNNEL_REPLAY=<token>` | this run alone, with its whole ladder |
 //! | `WINDTUNNEL_OUT=<folder>` | where captures of failed runs go, instead of `target/windtunnel` |
+#![forbid(unsafe_code)]
 
 use std::env;
 use std::path::{Path, PathBuf};

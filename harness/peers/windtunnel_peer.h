@@ -121,13 +121,14 @@ typedef struct wt_config {
     uint8_t psk_modes[2];     /* enum wt_psk_mode, in order of preference; 0 ends; none leaves it to the stack */
 
     /* Certificates. A server shows `chain`; a client checks it against `root` and `server_name`. With `client_auth` a
-     * server asks, and checks against `client_root`; a client shows `chain` if it has one. */
+     * server asks, and checks what it gets against `root`; a client shows `chain` if it has one. */
     uint8_t client_auth;      /* enum wt_client_auth: both ends are told what the server does */
     uint8_t raw_public_keys;  /* 1: keys are shown and known as such (RFC 7250) */
     const wt_bytes *chain;    /* DER, leaf first, root not included; NULL for none */
     size_t chain_len;
     wt_bytes key;             /* PKCS #8 DER of the leaf's key; empty for none */
     wt_bytes root;            /* DER of what the peer's chain ends in; empty for none */
+    wt_bytes peer_key;        /* SubjectPublicKeyInfo, DER, of the peer's key, for raw public keys; empty for none */
 
     /* In order of preference, NULL and 0 leave the choice to the stack. */
     const char *const *suites; /* IANA names without TLS_: "ECDHE_ECDSA_WITH_AES_128_GCM_SHA256" */

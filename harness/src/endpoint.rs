@@ -79,6 +79,10 @@ pub trait Endpoint {
     fn send_early(&mut self, _now: SimTime, _data: &[u8]) -> Result<(), String> {
         Err("sends no early data".to_owned())
     }
+    /// How the adapter broke its contract, if it did, in words that follow its name. Asked after each call; ends the run.
+    fn broken(&self) -> Option<&str> {
+        None
+    }
     /// Does what the application asks, or says why not.
     fn ask(&mut self, _now: SimTime, ask: Ask) -> Result<(), String> {
         Err(format!("cannot {ask}"))

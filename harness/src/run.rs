@@ -22,7 +22,7 @@ use crate::scenario::findings::Finding;
 use crate::sim::{self, Budget, Setup};
 use crate::stack::{Determinism, Stack};
 use crate::time::SimTime;
-use crate::trace::{Trace, Visit};
+use crate::trace::{End, Trace, Visit};
 
 /// Every scenario with every client and server, and with each of its seeds or of those given; in this order.
 pub fn plans(
@@ -145,6 +145,15 @@ pub struct Record {
 
 /// Flies one plan. If findings account for everything that fails, it is known.
 pub fn fly(plan: &Plan, findings: &[Finding]) -> Flight {
+    if Role::BOTH.into_iter().any(|role| plan.stack(role).is_plugin()) {
+        // What a stack keeps on its thread, such as a generator, begins anew with each run.
+        let flown = std::thread::scope(|scope| scope.spawn(|| fly_here(plan, findings)).join());
+        return flown.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    }
+    fly_here(plan, findings)
+}
+
+fn fly_here(plan: &Plan, findings: &[Finding]) -> Flight {
     let landed = |verdict, reason| Flight { plan: plan.clone(), record: None, failures: vec![], verdict, reason };
     if let Some((role, reason)) = plan.unsupported() {
         let reason = format!("{} as the {role}: {reason}", plan.stack(role).name());
@@ -172,8 +181,18 @@ pub fn fly(plan: &Plan, findings: &[Finding]) -> Flight {
     });
     let observation = observe::observe(&trace);
     let failures = judge::judge(scenario, &observation, &trace);
-    let (verdict, reason) = verdict(plan, &failures, findings);
+    let (verdict, reason) = match broken_plugin(plan, &trace) {
+        Some(reason) => (Verdict::Error, Some(reason)),
+        None => verdict(plan, &failures, findings),
+    };
     Flight { plan: plan.clone(), record: Some(Record { trace, observation }), failures, verdict, reason }
+}
+
+/// Why a run says nothing about the protocol, if a plugin broke it.
+fn broken_plugin(plan: &Plan, trace: &Trace) -> Option<String> {
+    let Some(End::Broken { role, what }) = trace.end() else { return None };
+    let stack = plan.stack(*role);
+    stack.is_plugin().then(|| format!("the plugin {} as the {role}: {what}", stack.name()))
 }
 
 /// The two hosts of a plan: they make its endpoints.

@@ -1,4 +1,4 @@
-//! `check`, `schema`, `profiles`, `peers`: help for people who write scenarios.
+//! `check`, `schema`, `profiles`: help for people who write scenarios.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,6 @@ use miette::Report;
 
 use super::{Outcome, print};
 use crate::scenario::{self, profile};
-use crate::stack;
 
 /// Check scenario files without running them
 #[derive(Debug, Args)]
@@ -40,26 +39,6 @@ pub(super) fn profiles() -> Result<Outcome, Report> {
             text += &format!("{:width$}    {figure}: {origin}\n", "");
         }
     }
-    print(&text);
-    Ok(Outcome::Good)
-}
-
-pub(super) fn peers() -> Result<Outcome, Report> {
-    let stacks = stack::registry();
-    let name = stacks.iter().map(|stack| stack.name().len()).max().unwrap_or(0);
-    let version = stacks.iter().map(|stack| stack.version().len()).max().unwrap_or(0);
-    let text: String = stacks
-        .iter()
-        .map(|stack| {
-            format!(
-                "{:name$}  {:version$}  {:6}  {}\n",
-                stack.name(),
-                stack.version(),
-                stack.determinism().to_string(),
-                stack.about()
-            )
-        })
-        .collect();
     print(&text);
     Ok(Outcome::Good)
 }

@@ -2,6 +2,8 @@
 
 mod files;
 mod lists;
+mod peers;
+mod proof;
 mod replay;
 mod run;
 
@@ -30,14 +32,8 @@ enum Command {
     /// The stacks that can fly
     Peers {
         #[command(subcommand)]
-        command: PeersCommand,
+        command: peers::PeersCommand,
     },
-}
-
-#[derive(Debug, Subcommand)]
-enum PeersCommand {
-    /// List them: name, version, what their runs promise, what they are
-    List,
 }
 
 /// How a command that could do its work ended.
@@ -58,7 +54,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => lists::check(args),
         Command::Schema => lists::schema(),
         Command::Profiles => lists::profiles(),
-        Command::Peers { command: PeersCommand::List } => lists::peers(),
+        Command::Peers { command } => peers::peers(command),
     };
     match outcome {
         Ok(Outcome::Good) => ExitCode::SUCCESS,

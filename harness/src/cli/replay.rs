@@ -13,7 +13,6 @@ use crate::output::token::Token;
 use crate::plan::Plan;
 use crate::run;
 use crate::scenario::{self, Scenario, findings};
-use crate::stack;
 
 /// Repeat the run a token names: print its ladder and verdict, write its capture
 ///
@@ -37,8 +36,8 @@ pub(super) fn replay(args: ReplayArgs) -> Result<Outcome, Report> {
     let token: Token = args.token.parse().map_err(|error| miette!("{error}"))?;
     let plan = Plan {
         scenario: Arc::new(find(&token, &args)?),
-        client: stack::get(&token.client).map_err(|error| miette!("the client of the token: {error}"))?,
-        server: stack::get(&token.server).map_err(|error| miette!("the server of the token: {error}"))?,
+        client: super::peers::probed(&token.client)?,
+        server: super::peers::probed(&token.server)?,
         seed: token.seed,
     };
     let findings = findings::beside(std::slice::from_ref(&args.scenarios))?;

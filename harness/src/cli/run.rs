@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use miette::{Report, miette};
+use miette::Report;
 
 use super::files::Folder;
 use super::{Outcome, paint, print};
@@ -135,7 +135,7 @@ fn stacks(names: &[String]) -> Result<Vec<Arc<dyn Stack>>, Report> {
     }
     let mut stacks: Vec<Arc<dyn Stack>> = Vec::new();
     for name in names {
-        let stack = stack::get(name).map_err(|error| miette!(help = "`windtunnel peers list` shows all", "{error}"))?;
+        let stack = super::peers::probed(name)?;
         if stacks.iter().all(|other| other.name() != stack.name()) {
             stacks.push(stack);
         }

@@ -100,7 +100,11 @@ impl Host {
 
     fn call<T>(&mut self, call: impl FnOnce(&mut dyn Endpoint) -> T) -> Result<Option<T>, Broken> {
         let Some(endpoint) = self.endpoint.as_deref_mut() else { return Ok(None) };
-        let result = guarded(|| call(endpoint)).map(Some).map_err(|message| format!("panicked: {message}"));
+        let result = guarded(|| call(endpoint)).map_err(|message| format!("panicked: {message}"));
+        let result = match (result, endpoint.broken()) {
+            (Ok(_), Some(what)) => Err(what.to_owned()),
+            (result, _) => result.map(Some),
+        };
         self.check(result)
     }
 

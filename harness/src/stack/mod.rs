@@ -21,6 +21,7 @@ mod last;
 mod listener;
 mod native;
 mod options;
+pub mod plugin;
 #[cfg(feature = "rtc-dtls")]
 mod rtc;
 
@@ -53,6 +54,11 @@ pub trait Stack: Send + Sync {
     fn about(&self) -> &'static str;
     /// What its runs promise.
     fn determinism(&self) -> Determinism;
+    /// Whether it is foreign code behind the interface of plugins. Its runs are each on a thread of their own, since some
+    /// stacks keep what they draw from on their thread; and where it breaks its run, the plugin may be at fault.
+    fn is_plugin(&self) -> bool {
+        false
+    }
     /// Why this stack cannot be this endpoint, or `None` if it can.
     fn unsupported(&self, config: &EndpointConfig) -> Option<String>;
     /// Builds a client that begins at `now`, to resume `session` if there is one; all its randomness comes from `entropy`
@@ -68,7 +74,7 @@ pub trait Stack: Send + Sync {
     fn listen(&self, config: &EndpointConfig, entropy: [u8; 32]) -> Result<Box<dyn Listener>, String>;
 }
 
-/// All stacks of this build, by name. Mutants are left out: [`get`] finds them, no run picks one up by accident.
+/// All stacks of this build, by name. Mutants and plugins are left out: [`get`] finds them, no run picks one up by accident.
 pub fn registry() -> Vec<Arc<dyn Stack>> {
     vec![
         #[cfg(feature = "dimpl")]
@@ -84,20 +90,58 @@ pub fn mutants() -> Vec<Arc<dyn Stack>> {
     native::Native::mutants().values().map(|mutant| Arc::new(*mutant) as Arc<dyn Stack>).collect()
 }
 
-/// The stack called `name`, mutants included.
-pub fn get(name: &str) -> Result<Arc<dyn Stack>, UnknownStack> {
+/// The stack called `name`, mutants and plugins included.
+pub fn get(name: &str) -> Result<Arc<dyn Stack>, NoStack> {
     let stacks = registry();
     if let Some(stack) = stacks.iter().find(|stack| stack.name() == name) {
         return Ok(Arc::clone(stack));
     }
     let mutants = native::Native::mutants();
-    match mutants.get(name) {
-        Some(mutant) => Ok(Arc::new(*mutant)),
-        None => {
-            Err(UnknownStack::new(name, stacks.iter().map(|stack| stack.name()), mutants.keys().map(String::as_str)))
+    if let Some(mutant) = mutants.get(name) {
+        return Ok(Arc::new(*mutant));
+    }
+    match plugin::get(name) {
+        Some(Ok(stack)) => return Ok(stack),
+        Some(Err(what)) => return Err(NoStack::Broken { name: name.to_owned(), what }),
+        None if plugin::recipe(name).is_some() => return Err(NoStack::NotBuilt(name.to_owned())),
+        None => {}
+    }
+    let plugins = plugin::built();
+    let recipes = plugin::RECIPES.iter().map(|recipe| recipe.name);
+    let known: Vec<&str> = stacks.iter().map(|stack| stack.name()).chain(plugins.iter().map(String::as_str)).collect();
+    let near = recipes.chain(mutants.keys().map(String::as_str).filter(|_| name.contains('+')));
+    Err(NoStack::Unknown(UnknownStack::new(name, &known, near)))
+}
+
+/// Why there is no stack to fly.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoStack {
+    /// Nothing is called so.
+    Unknown(UnknownStack),
+    /// It comes as a plugin, which is not there.
+    NotBuilt(String),
+    /// It comes as a plugin, which is of no use.
+    Broken {
+        /// Its name.
+        name: String,
+        /// What is wrong, in words that follow the name.
+        what: String,
+    },
+}
+
+impl fmt::Display for NoStack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(unknown) => unknown.fmt(f),
+            Self::NotBuilt(name) => {
+                write!(f, "`{name}` is a plugin that is not built: `windtunnel peers build {name}`")
+            }
+            Self::Broken { name, what } => write!(f, "the plugin `{name}` {what}"),
         }
     }
 }
+
+impl std::error::Error for NoStack {}
 
 /// No stack has this name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,17 +155,14 @@ pub struct UnknownStack {
 }
 
 impl UnknownStack {
-    fn new<'a>(
-        name: &str,
-        stacks: impl Iterator<Item = &'a str> + Clone,
-        mutants: impl Iterator<Item = &'a str>,
-    ) -> Self {
+    /// `known` are those that can fly, `more` those that could be meant as well.
+    fn new<'a>(name: &str, known: &[&'a str], more: impl Iterator<Item = &'a str>) -> Self {
         let alike = |candidate: &&str| !name.is_empty() && (candidate.starts_with(name) || edits(name, candidate) <= 2);
-        Self {
-            name: name.to_owned(),
-            known: stacks.clone().map(str::to_owned).collect(),
-            near: stacks.chain(mutants.filter(|_| name.contains('+'))).filter(alike).map(str::to_owned).collect(),
-        }
+        let mut near: Vec<&str> = known.iter().copied().chain(more).filter(alike).collect();
+        near.sort_unstable();
+        near.dedup();
+        let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        Self { name: name.to_owned(), known: owned(known), near: owned(&near) }
     }
 }
 
@@ -134,8 +175,6 @@ impl fmt::Display for UnknownStack {
         write!(f, "; there are {}", self.known.join(", "))
     }
 }
-
-impl std::error::Error for UnknownStack {}
 
 /// Insertions, deletions and replacements that turn `a` into `b`.
 fn edits(a: &str, b: &str) -> usize {

@@ -257,11 +257,15 @@ fn names_are_sorted_and_unique() {
 
 #[test]
 fn an_unknown_name_lists_what_there_is_and_what_is_near() {
-    let Err(error) = get("natve") else { panic!("there is no such stack") };
+    let Err(NoStack::Unknown(error)) = get("natve") else { panic!("there is no such stack") };
     assert_eq!(error.near, ["native"]);
     assert!(error.to_string().starts_with("no stack is called `natve`, did you mean `native`; there are "));
-    let Err(error) = get("openssl") else { panic!("there is no such stack") };
+    let Err(NoStack::Unknown(error)) = get("quiche") else { panic!("there is no such stack") };
     assert!(error.near.is_empty());
+    let Err(NoStack::Unknown(error)) = get("../peers/native") else { panic!("there is no such stack") };
+    assert!(error.near.is_empty());
+    let Err(NoStack::Unknown(error)) = get("opnssl") else { panic!("there is no such stack") };
+    assert_eq!(error.near, ["openssl"]);
 }
 
 #[test]

@@ -1,0 +1,1 @@
+//! Plugins that keep to the interface, and some that do not.
