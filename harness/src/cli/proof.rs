@@ -11,11 +11,14 @@ use clap::Args;
 use miette::{Report, miette};
 
 use super::{Outcome, print};
+use crate::endpoint::{EndpointEvent, Role};
+use crate::output::row::Verdict;
 use crate::plan::Plan;
 use crate::run::{self, Flight};
 use crate::scenario::{self, Scenario};
 use crate::stack::{Determinism, Stack};
 use crate::time::SimTime;
+use crate::trace::{Event, What};
 
 /// Prove that a stack flies on virtual time and repeats its runs byte for byte
 ///
@@ -101,7 +104,7 @@ fn prove(stack: &Arc<dyn Stack>, plans: &[Plan]) -> Result<Proof, Report> {
             Some(first) => format!("{} of {} runs break off; {first}", broken.len(), plans.len()),
         },
     );
-    let completed = first.iter().filter(|flight| flight.passes).count();
+    let completed = first.iter().filter(|flight| flight.completes).count();
     proof.line(completed > 0, &format!("{completed} of {} runs complete", plans.len()));
 
     let again = hashes(&fly(plans, 1)?);
@@ -161,7 +164,8 @@ fn plans(stack: &Arc<dyn Stack>) -> Result<Vec<Plan>, Report> {
 struct Flown {
     name: String,
     hash: u64,
-    passes: bool,
+    /// Both ends were established.
+    completes: bool,
     broken: Option<String>,
     virtual_time: SimTime,
     wall: Duration,
@@ -179,11 +183,16 @@ fn fly_one(plan: &Plan) -> Flown {
     let begin = Instant::now();
     let Flight { record, verdict, reason, .. } = run::fly(plan, &[]);
     let trace = record.map(|record| record.trace).unwrap_or_default();
+    let established = |role| {
+        let is_that =
+            |event: &Event| matches!(&event.what, What::Endpoint(of, EndpointEvent::Established { .. }) if *of == role);
+        trace.events.iter().any(is_that)
+    };
     Flown {
         name: format!("{} seed {}", plan.scenario.name, plan.seed),
         hash: trace.hash().0,
-        passes: verdict == crate::output::row::Verdict::Pass,
-        broken: (verdict == crate::output::row::Verdict::Error).then(|| reason.unwrap_or_default()),
+        completes: Role::BOTH.into_iter().all(established),
+        broken: (verdict == Verdict::Error).then(|| reason.unwrap_or_default()),
         virtual_time: trace.events.last().map_or(SimTime::ZERO, |event| event.at),
         wall: begin.elapsed(),
     }
