@@ -147,6 +147,3 @@ impl Stack for PluginStack {
         Ok(Box::new(endpoint::PluginListener::new(self.plugin.table, config, entropy)?))
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,1 +1,0 @@
-//! Plugins that keep to the interface, and some that do not.
