@@ -5,10 +5,10 @@ mod options;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dtls_impl::ClientConfig;
 use dtls_impl::config::{ClientCredentials, Psk};
 use dtls_impl::pki::ServerVerifier;
 use dtls_impl::tokio::{Error, ResumeOptions, Stream};
+use dtls_impl::{ClientConfig, ClientSession};
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 
 use self::options::{Arguments, fail};
@@ -18,9 +18,13 @@ usage: client [OPTION]... ADDRESS:PORT
   --psk HEX            pre-shared key
   --psk-identity NAME  its identity (Client_identity)
   --ca FILE            certificates to trust, PEM
+  --cert FILE          the client's own chain, PEM, for servers that ask
+  --key FILE           the private key of its first certificate, PEM
   --server-name NAME   name in the server's certificate
   --dtls VERSION       1.2, 1.3 or both (both)
   --suites A:B         cipher suites, by their registered names
+  --groups A:B         of x25519, p-256, p-384, x25519mlkem768 (x25519:p-256)
+  --alpn A:B           application protocols
   --mtu BYTES          largest datagram (1200)
   --timer MS           first retransmission timeout (1000)
   --resume             connects a second time, resuming the session of the first
@@ -29,6 +33,7 @@ usage: client [OPTION]... ADDRESS:PORT
 #[tokio::main]
 async fn main() {
     let mut arguments = Arguments::new(USAGE);
+    let provider = options::provider();
     let psk = options::psk(&mut arguments);
     let credentials = match (psk, arguments.value("--ca")) {
         (Some((identity, key)), None) => ClientCredentials::Psk(Psk { identity, key }),
@@ -39,7 +44,8 @@ async fn main() {
         }
         _ => fail("either --psk or --ca is needed"),
     };
-    let mut config = ClientConfig::new(options::provider(), credentials);
+    let mut config = ClientConfig::new(Arc::clone(&provider), credentials);
+    config.identity = options::certified_key(&mut arguments, &*provider);
     options::common(&mut arguments, &mut config.common);
     let (resume, message) = (arguments.flag("--resume"), arguments.value("--message"));
     config.sessions = resume;
@@ -59,12 +65,12 @@ async fn run(
     message: Option<String>,
 ) -> Result<(), Error> {
     let mut stream = Stream::connect(address, Arc::clone(&config), server_name).await?;
-    println!("{:?}", stream.negotiated());
+    println!("{}", options::describe(stream.negotiated()));
     if resume {
         let session = session(&mut stream).await?;
         stream.close().await?;
         stream = Stream::resume(address, config, server_name, ResumeOptions { session }).await?;
-        println!("{:?}", stream.negotiated());
+        println!("{}", options::describe(stream.negotiated()));
     }
     if let Some(message) = message {
         stream.send(format!("{message}\n").as_bytes()).await?;
@@ -89,17 +95,17 @@ async fn run(
 }
 
 /// The session that the server gave; tickets of DTLS 1.3 come after the handshake.
-async fn session(stream: &mut Stream) -> Result<dtls_impl::ClientSession, Error> {
-    let wait = async {
-        while stream.session().is_none() && stream.recv().await?.is_some() {}
-        Ok::<(), Error>(())
-    };
-    // When time is up, a session may be there that came with the handshake.
-    if let Ok(result) = tokio::time::timeout(Duration::from_secs(2), wait).await {
-        result?;
+async fn session(stream: &mut Stream) -> Result<ClientSession, Error> {
+    for _ in 0..40 {
+        if let Ok(received) = tokio::time::timeout(Duration::from_millis(50), stream.recv()).await
+            && received?.is_none()
+        {
+            break;
+        }
+        if let Some(session) = stream.session() {
+            return Ok(session.clone());
+        }
     }
-    stream.session().cloned().ok_or_else(|| {
-        eprintln!("error: the server gave no session to resume");
-        Error::Closed
-    })
+    eprintln!("error: the server gave no session to resume");
+    Err(Error::Closed)
 }

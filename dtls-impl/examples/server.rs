@@ -4,13 +4,13 @@ mod options;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dtls_impl::ServerConfig;
-use dtls_impl::config::{CertifiedKey, Cookies, ServerCredentials, TicketKeys, Tickets, UnknownIdentity};
+use dtls_impl::config::{ClientAuth, Cookies, ServerCredentials, SessionCache, TicketKeys, Tickets, UnknownIdentity};
 use dtls_impl::crypto::Secret;
+use dtls_impl::pki::ClientVerifier;
 use dtls_impl::tokio::{Limits, Listener};
-use rustls_pki_types::PrivateKeyDer;
-use rustls_pki_types::pem::PemObject;
 
 use self::options::{Arguments, fail};
 
@@ -20,27 +20,27 @@ usage: server [OPTION]... ADDRESS:PORT
   --psk-identity NAME  its identity (Client_identity)
   --cert FILE          the server's chain, PEM, its own certificate first
   --key FILE           the private key of the first, PEM
+  --client-ca FILE     certificates to trust, PEM: clients must have one of them
   --dtls VERSION       1.2, 1.3 or both (both)
   --suites A:B         cipher suites, by their registered names
+  --groups A:B         of x25519, p-256, p-384, x25519mlkem768 (x25519:p-256)
+  --alpn A:B           application protocols
   --mtu BYTES          largest datagram (1200)
   --timer MS           first retransmission timeout (1000)
   --no-cookie          answers every hello, even from forged addresses
-  --no-tickets         gives no tickets for resumption";
+  --no-tickets         gives no tickets for resumption, but has a memory of sessions";
 
 #[tokio::main]
 async fn main() {
     let mut arguments = Arguments::new(USAGE);
     let provider = options::provider();
     let psk = options::psk(&mut arguments);
-    let credentials = match (psk, arguments.value("--cert"), arguments.value("--key")) {
-        (Some((identity, key)), None, None) => {
+    let credentials = match (psk, options::certified_key(&mut arguments, &*provider)) {
+        (Some((identity, key)), None) => {
             let keys = BTreeMap::from([(identity, key)]);
             ServerCredentials::Psk { keys, hint: None, unknown: UnknownIdentity::Alert }
         }
-        (None, Some(chain), Some(key)) => {
-            let certified = CertifiedKey::new(&*provider, options::certificates(&chain), &private_key(&key));
-            ServerCredentials::Certificate(certified.unwrap_or_else(|error| fail(format_args!("{key}: {error}"))))
-        }
+        (None, Some(certified)) => ServerCredentials::Certificate(certified),
         _ => fail("either --psk, or --cert and --key are needed"),
     };
     let mut secret = [0; 64];
@@ -57,7 +57,14 @@ async fn main() {
     };
     let mut config = ServerConfig::new(provider, credentials, cookies);
     options::common(&mut arguments, &mut config.common);
-    if !arguments.flag("--no-tickets") {
+    if let Some(path) = arguments.value("--client-ca") {
+        let verifier = ClientVerifier::new(options::certificates(&path));
+        let verifier = verifier.unwrap_or_else(|error| fail(format_args!("{path}: {error}")));
+        config.client_auth = ClientAuth::Required(Arc::new(verifier));
+    }
+    if arguments.flag("--no-tickets") {
+        config.sessions = Some(Arc::new(SessionCache::new(1000, Duration::from_secs(7200))));
+    } else {
         config.tickets = Some(Tickets::new(TicketKeys::new(ticket)));
     }
     let address = arguments.address();
@@ -68,7 +75,7 @@ async fn main() {
         Err(error) => fail(error),
     }
     while let Some(mut stream) = listener.accept().await {
-        println!("{}: {:?}", stream.peer_addr(), stream.negotiated());
+        println!("{}: {}", stream.peer_addr(), options::describe(stream.negotiated()));
         tokio::spawn(async move {
             let peer = stream.peer_addr();
             loop {
@@ -84,9 +91,4 @@ async fn main() {
             }
         });
     }
-}
-
-fn private_key(path: &str) -> PrivateKeyDer<'static> {
-    PrivateKeyDer::from_pem_file(path)
-        .unwrap_or_else(|error| fail(format_args!("{path} holds no private key in PEM: {error}")))
 }

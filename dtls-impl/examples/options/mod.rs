@@ -2,13 +2,15 @@
 
 use std::fmt::Display;
 use std::process::exit;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use dtls_impl::config::{Common, Versions};
-use dtls_impl::crypto::{Secret, rustcrypto};
-use dtls_impl::wire::CipherSuite;
-use rustls_pki_types::CertificateDer;
+use dtls_impl::config::{CertifiedKey, Common, Versions};
+use dtls_impl::crypto::{CryptoProvider, Group, Secret, rustcrypto};
+use dtls_impl::wire::{CipherSuite, ProtocolVersion};
+use dtls_impl::{Negotiated, PeerIdentity};
 use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 /// One message that says what is wrong, and how it would be right.
 pub(crate) fn fail(message: impl Display) -> ! {
@@ -76,8 +78,52 @@ pub(crate) fn certificates(path: &str) -> Vec<CertificateDer<'static>> {
     read.unwrap_or_else(|error| fail(format_args!("{path} holds no certificates in PEM: {error}")))
 }
 
-pub(crate) fn provider() -> std::sync::Arc<dyn dtls_impl::crypto::CryptoProvider> {
+/// What `--cert` and `--key` name, if both are there.
+pub(crate) fn certified_key(arguments: &mut Arguments, provider: &dyn CryptoProvider) -> Option<CertifiedKey> {
+    let (chain, path) = match (arguments.value("--cert"), arguments.value("--key")) {
+        (Some(chain), Some(key)) => (chain, key),
+        (None, None) => return None,
+        _ => fail("--cert and --key go together"),
+    };
+    let key = PrivateKeyDer::from_pem_file(&path)
+        .unwrap_or_else(|error| fail(format_args!("{path} holds no private key in PEM: {error}")));
+    let certified = CertifiedKey::new(provider, certificates(&chain), &key);
+    Some(certified.unwrap_or_else(|error| fail(format_args!("{chain} and {path}: {error}"))))
+}
+
+pub(crate) fn provider() -> Arc<dyn CryptoProvider> {
     rustcrypto::provider()
+}
+
+fn group(name: &str) -> Group {
+    match name {
+        "x25519" => Group::X25519,
+        "p-256" => Group::Secp256r1,
+        "p-384" => Group::Secp384r1,
+        "x25519mlkem768" => Group::X25519MlKem768,
+        _ => fail(format_args!("--groups are x25519, p-256, p-384 and x25519mlkem768, not `{name}`")),
+    }
+}
+
+/// What was agreed on, in a line.
+pub(crate) fn describe(negotiated: &Negotiated) -> String {
+    let version = match negotiated.version {
+        ProtocolVersion::DTLS1_2 => "DTLS 1.2",
+        ProtocolVersion::DTLS1_3 => "DTLS 1.3",
+        _ => "an unknown version",
+    };
+    let session = if negotiated.resumed { "resumed session" } else { "new session" };
+    let peer = match &negotiated.peer {
+        PeerIdentity::Anonymous => "anonymous peer".to_owned(),
+        PeerIdentity::Psk(identity) => format!("peer with the key of {}", String::from_utf8_lossy(identity)),
+        PeerIdentity::Certificate(chain) => {
+            let sizes: Vec<_> = chain.iter().map(|certificate| certificate.len().to_string()).collect();
+            format!("peer with certificates of {} bytes", sizes.join(" and "))
+        }
+        _ => "peer with a raw public key".to_owned(),
+    };
+    let alpn = negotiated.alpn.as_deref().map(|alpn| format!(", protocol {}", String::from_utf8_lossy(alpn)));
+    format!("{version}, {}, {session}, {peer}{}", negotiated.suite, alpn.unwrap_or_default())
 }
 
 /// What clients and servers share.
@@ -102,6 +148,12 @@ pub(crate) fn common(arguments: &mut Arguments, common: &mut Common) {
         let suites: Vec<CipherSuite> = names.split(':').map(suite).collect();
         common.cipher_suites.clone_from(&suites);
         common.cipher_suites13 = suites;
+    }
+    if let Some(names) = arguments.value("--groups") {
+        common.groups = names.split(':').map(group).collect();
+    }
+    if let Some(names) = arguments.value("--alpn") {
+        common.alpn = names.split(':').map(|name| name.as_bytes().to_vec()).collect();
     }
     #[expect(clippy::disallowed_methods, reason = "an example lives in real time")]
     let date = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
