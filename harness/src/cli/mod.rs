@@ -2,6 +2,7 @@
 
 mod files;
 mod lists;
+mod matrix;
 mod peers;
 mod proof;
 mod replay;
@@ -23,6 +24,7 @@ struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArgs),
+    Matrix(matrix::MatrixArgs),
     Replay(replay::ReplayArgs),
     Check(lists::CheckArgs),
     /// Print the JSON Schema of scenario files, for editors
@@ -50,6 +52,7 @@ pub fn main() -> ExitCode {
     let args = Args::parse();
     let outcome = match args.command {
         Command::Run(args) => run::run(args),
+        Command::Matrix(args) => matrix::matrix(args),
         Command::Replay(args) => replay::replay(args),
         Command::Check(args) => lists::check(args),
         Command::Schema => lists::schema(),

@@ -73,7 +73,14 @@ enum Format {
 
 /// Seeds from the first to the last, both included.
 #[derive(Clone, Copy, Debug)]
-struct Seeds(u64, u64);
+pub(super) struct Seeds(u64, u64);
+
+impl Seeds {
+    /// First and last.
+    pub(super) fn ends(self) -> (u64, u64) {
+        (self.0, self.1)
+    }
+}
 
 impl FromStr for Seeds {
     type Err = String;
@@ -95,7 +102,7 @@ pub(super) fn run(args: RunArgs) -> Result<Outcome, Report> {
     let findings = findings::beside(&args.paths)?;
     let clients = stacks(&args.client)?;
     let servers = stacks(&args.server)?;
-    let seeds = args.seeds.map(|Seeds(first, last)| (first, last)).or(args.seed.map(|seed| (seed, seed)));
+    let seeds = args.seeds.map(Seeds::ends).or(args.seed.map(|seed| (seed, seed)));
     let plans = run::plans(&scenarios, &clients, &servers, seeds);
     let folder = Folder::create(&args.out)?;
 

@@ -3,6 +3,7 @@
 
 pub mod capture;
 pub mod ladder;
+pub mod matrix;
 pub mod path;
 pub mod row;
 pub mod table;
