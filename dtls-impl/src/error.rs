@@ -87,6 +87,10 @@ pub enum PeerMisbehaved {
     BadRecordSize,
     /// More records failed to authenticate than the AEAD stands (RFC 9147 §4.5.3).
     TooManyForgeries,
+    /// A NewConnectionId without one where one is to be used immediately (RFC 9147 §9).
+    NoConnectionId,
+    /// A peer that goes on asking for connection IDs though it gets no more (RFC 9147 §9).
+    TooManyConnectionIdRequests,
 }
 
 /// Ways to have nothing in common.
@@ -134,6 +138,12 @@ pub enum Misuse {
     BadMtu,
     /// A connection ID is longer than 255 bytes, or random ones are to have none.
     BadConnectionId,
+    /// Connection IDs were not negotiated in the direction in which new ones are wanted.
+    NoConnectionIds,
+    /// No new connection IDs are wanted, or more than there is room for.
+    BadConnectionIdCount,
+    /// The peer has not yet answered an earlier request for connection IDs.
+    RequestOutstanding,
     /// A timer is zero, or the first timeout is longer than the longest.
     BadTimers,
     /// No cipher suite is left that the role and the credentials can use.
@@ -185,7 +195,9 @@ impl Error {
                 }
                 // Not the peer's fault, most likely: there is nobody to tell.
                 PeerMisbehaved::TooManyForgeries => return None,
+                PeerMisbehaved::TooManyConnectionIdRequests => AlertDescription::TOO_MANY_CIDS_REQUESTED,
                 PeerMisbehaved::ProtocolNotOffered
+                | PeerMisbehaved::NoConnectionId
                 | PeerMisbehaved::BadRecordSize
                 | PeerMisbehaved::BadLegacyField
                 | PeerMisbehaved::BadCookie

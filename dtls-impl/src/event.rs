@@ -78,6 +78,12 @@ pub enum Event {
     /// The connection IDs that datagrams to this connection may carry have changed: see
     /// [`Connection::connection_ids`](crate::Connection::connection_ids).
     ConnectionIds,
+    /// The peer gave connection IDs for records to it (RFC 9147 §9), and may have answered a request. What is used
+    /// immediately is in use already.
+    NewConnectionIds {
+        /// Those now kept to be used on other paths.
+        spares: usize,
+    },
     /// An alert arrived.
     AlertReceived(Alert),
     /// An alert was sent.
@@ -106,6 +112,7 @@ impl fmt::Debug for Event {
             Self::PeerSeen { address } => write!(f, "PeerSeen({address:02x?})"),
             Self::PathRefused { address } => write!(f, "PathRefused({address:02x?})"),
             Self::ConnectionIds => f.write_str("ConnectionIds"),
+            Self::NewConnectionIds { spares } => write!(f, "NewConnectionIds({spares} spares)"),
             Self::AlertReceived(alert) => write!(f, "AlertReceived({alert:?})"),
             Self::AlertSent(alert) => write!(f, "AlertSent({alert:?})"),
         }

@@ -27,14 +27,14 @@
 //! In DTLS 1.2 resumption by session id and by ticket (RFC 5077), of sessions with an extended master secret.
 //!
 //! Of DTLS 1.3, which is off unless [`config::Versions`] says otherwise: HelloRetryRequest without state, ACKs, KeyUpdate
-//! in both directions, PSKs that are external, imported (RFC 9258) or of a ticket, with ephemeral keys or alone; early
-//! data, off by default and taken once; and negotiation down to 1.2 with its protection.
+//! in both directions, new connection IDs given and asked for, with spares for other paths (RFC 9147 §9), PSKs that are
+//! external, imported (RFC 9258) or of a ticket, with ephemeral keys or alone; early data, off by default and taken once;
+//! and negotiation down to 1.2 with its protection.
 //! TLS_AES_128_CCM_8_SHA256 is there for those who ask for it (RFC 9147 §4.5.3).
 //!
 //! Not supported: renegotiation, on purpose; one server with certificates and raw keys or with certificates by name,
 //! authentication after the handshake, revocation, CBC suites, compression, heartbeats; of DTLS 1.3 early data together
-//! with ALPN, and new connection IDs after the handshake: NewConnectionId and RequestConnectionId end the association
-//! with unexpected_message. Flights go out at once, however many records they have (RFC 9147 §5.8.3 would have pauses
+//! with ALPN. Flights go out at once, however many records they have (RFC 9147 §5.8.3 would have pauses
 //! after ten). One connection is one association: a ClientHello on an established association does not start another (RFC
 //! 6347 §4.2.8 is for whoever owns the socket and makes connections).
 //!

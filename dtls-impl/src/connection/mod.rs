@@ -19,9 +19,9 @@ use crate::negotiated::Negotiated;
 use crate::session::ClientSession;
 use crate::time::Instant;
 use crate::wire::{
-    Alert, AlertDescription, AlertLevel, AnyRecord, AnyRecords, CertificateType, ClientHello, ContentType,
-    ExtensionType, Fragments, HANDSHAKE_HEADER_LEN, HandshakeHeader, HandshakeType, ProtocolVersion, RecordHeader,
-    Records, ServerHello,
+    Alert, AlertDescription, AlertLevel, AnyRecord, AnyRecords, CertificateType, ClientHello, ConnectionIdUsage,
+    ContentType, ExtensionType, Fragments, HANDSHAKE_HEADER_LEN, HandshakeHeader, HandshakeType, ProtocolVersion,
+    RecordHeader, Records, ServerHello,
 };
 
 /// One end of one DTLS association.
@@ -259,6 +259,35 @@ impl Connection {
     pub fn update_keys(&mut self, now: Instant, request_peer: bool) -> Result<(), Error> {
         match &mut self.engine {
             Engine::V13(connection) => connection.update_keys(now, request_peer),
+            Engine::V12(_) => Err(Misuse::NotNegotiable.into()),
+        }
+    }
+
+    /// Gives the peer `count` new connection IDs for its records to this side (RFC 9147 §9), to use from now on or as
+    /// spares when it takes another path. They are random, and as long as those that were negotiated.
+    /// [`Event::ConnectionIds`](crate::Event::ConnectionIds) tells when they count, which is before they are sent: one
+    /// message is under way at a time. Those that immediate ones replace count until four minutes after the peer knows.
+    ///
+    /// Fails with [`Misuse::NoConnectionIds`] if the peer was not told of a connection ID in the handshake, with
+    /// [`Misuse::BadConnectionIdCount`] if `count` is zero or if the peer would have more than eight, counted from the one
+    /// that it uses, and with [`Misuse::NotNegotiable`] in DTLS 1.2.
+    pub fn new_connection_ids(&mut self, now: Instant, count: u8, usage: ConnectionIdUsage) -> Result<(), Error> {
+        match &mut self.engine {
+            Engine::V13(connection) => connection.new_connection_ids(now, count, usage),
+            Engine::V12(_) => Err(Misuse::NotNegotiable.into()),
+        }
+    }
+
+    /// Asks the peer for `count` spare connection IDs (RFC 9147 §9): each path that this side goes over to takes one, so
+    /// that nobody can tell that it is the same association. The peer may give fewer, which
+    /// [`Event::NewConnectionIds`](crate::Event::NewConnectionIds) tells.
+    ///
+    /// Fails with [`Misuse::NoConnectionIds`] if the peer's records need none, with [`Misuse::RequestOutstanding`] until
+    /// the peer has answered the request before, with [`Misuse::BadConnectionIdCount`] if `count` is zero or there would
+    /// be more than seven spares, and with [`Misuse::NotNegotiable`] in DTLS 1.2.
+    pub fn request_connection_ids(&mut self, now: Instant, count: u8) -> Result<(), Error> {
+        match &mut self.engine {
+            Engine::V13(connection) => connection.request_connection_ids(now, count),
             Engine::V12(_) => Err(Misuse::NotNegotiable.into()),
         }
     }

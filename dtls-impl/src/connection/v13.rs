@@ -140,6 +140,9 @@ impl Connection13 {
             self.early_data_until = None;
             self.link.end_early_data();
         }
+        if self.link.ids.forget_outdated(now) {
+            self.link.event(Event::ConnectionIds);
+        }
         let waited = matches!(self.state, State::Server(_));
         self.on_records(datagram);
         self.flush_acks();
@@ -151,7 +154,7 @@ impl Connection13 {
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         self.link.now = now;
-        let result = self.link.on_timeout().and_then(|()| self.end_unwanted_tickets());
+        let result = self.link.on_timeout().and_then(|()| self.end_abandoned_flight());
         self.fail_on_error(result);
         self.flush_acks();
         self.link.check_paths(&mut self.entropy);
@@ -326,7 +329,7 @@ impl Connection13 {
         let highest = self.link.inbound.read.highest();
         match self.link.inbound.read.open(record, accept_replay) {
             Ok(plain) => {
-                self.on_path_record(&record, highest < Some(plain.number));
+                self.on_path_record(&record, &plain, highest < Some(plain.number));
                 self.on_authentic_record(plain);
             }
             Err(ReadError::NoKeys) => self.on_early_record(record),
@@ -338,12 +341,14 @@ impl Connection13 {
     }
 
     /// Where an authentic record came from counts once the handshake is complete.
-    fn on_path_record(&mut self, record: &ProtectedRecord<'_>, newest: bool) {
+    fn on_path_record(&mut self, record: &ProtectedRecord<'_>, plain: &PlainRecord, newest: bool) {
         if !matches!(self.state, State::Established(_)) {
             return;
         }
-        if let Some(cid) = record.connection_id().filter(|_| newest) {
-            self.link.ids.on_used(cid);
+        // The check of a path may come to nothing, and then its connection ID is not used further.
+        let is_check = plain.content_type == ContentType::RETURN_ROUTABILITY_CHECK;
+        if let Some(cid) = record.connection_id().filter(|_| newest && !is_check) {
+            self.link.ids.on_used(cid, self.link.now);
         }
         self.link.on_path_record(newest, record.len(), &mut self.entropy);
     }

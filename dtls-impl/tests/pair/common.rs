@@ -130,6 +130,11 @@ impl Pair {
         panic!("{side:?} does not stop sending");
     }
 
+    /// What becomes of datagrams from now on.
+    pub(crate) fn set_path(&mut self, path: Path) {
+        self.path = path;
+    }
+
     /// Datagrams sent so far do not arrive.
     pub(crate) fn forget_what_is_on_its_way(&mut self) {
         self.in_flight.clear();

@@ -7,18 +7,18 @@ use dtls_impl::error::Misuse;
 use dtls_impl::wire::{AnyRecord, AnyRecords, ClientHello, ContentType, Fragments, HandshakeType, Records};
 use dtls_impl::{ClientConfig, Connection, DiscardReason, Error, Event, Instant, Seed, ServerConfig};
 
-const CLIENT_ID: &[u8] = b"client's";
-const SERVER_ID: &[u8] = b"server's";
+pub(crate) const CLIENT_ID: &[u8] = b"client's";
+pub(crate) const SERVER_ID: &[u8] = b"server's";
 
-type Configs = (ClientConfig, ServerConfig);
+pub(crate) type Configs = (ClientConfig, ServerConfig);
 
-fn with((mut client, mut server): Configs, client_id: ConnectionId, server_id: ConnectionId) -> Configs {
+pub(crate) fn with((mut client, mut server): Configs, client_id: ConnectionId, server_id: ConnectionId) -> Configs {
     client.common.connection_id = client_id;
     server.common.connection_id = server_id;
     (client, server)
 }
 
-fn using(own: &[u8]) -> ConnectionId {
+pub(crate) fn using(own: &[u8]) -> ConnectionId {
     ConnectionId::Use(own.to_vec())
 }
 
@@ -34,7 +34,7 @@ fn all_kinds() -> [Configs; 4] {
 }
 
 /// The connection ID of each protected record of a datagram, empty for none; none for plaintext.
-fn ids(sent: &Sent) -> Vec<Option<Vec<u8>>> {
+pub(crate) fn ids(sent: &Sent) -> Vec<Option<Vec<u8>>> {
     let records = AnyRecords::new(&sent.bytes, sent.cid_len);
     let id = |record| match record {
         AnyRecord::Protected(record) => Some(record.connection_id().unwrap_or_default().to_vec()),

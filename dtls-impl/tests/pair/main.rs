@@ -7,6 +7,7 @@ mod certificates;
 mod client_auth;
 mod common;
 mod connection_id;
+mod connection_id_updates;
 mod dtls13;
 mod dtls13_dimpl;
 mod dtls13_early_data;

@@ -11,38 +11,38 @@ use dtls_impl::{ClientConfig, Connection, DiscardReason, Event, Instant, Output,
 
 type Configs = (ClientConfig, ServerConfig);
 
-const HOME: &str = "home";
-const AWAY: &str = "away";
+pub(crate) const HOME: &str = "home";
+pub(crate) const AWAY: &str = "away";
 const ATTACKER: &str = "attacker";
-const TIMEOUT: Duration = Duration::from_millis(900);
+pub(crate) const TIMEOUT: Duration = Duration::from_millis(900);
 
 /// A datagram between the server and an address that may be the client's.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Datagram {
-    from: Side,
+pub(crate) struct Datagram {
+    pub(crate) from: Side,
     /// The address at the other end from the server.
-    client_at: String,
-    bytes: Vec<u8>,
+    pub(crate) client_at: String,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// What becomes of a datagram on its way.
-type Relay = Box<dyn FnMut(&Datagram) -> Vec<Datagram>>;
+pub(crate) type Relay = Box<dyn FnMut(&Datagram) -> Vec<Datagram>>;
 
-fn faithful() -> Relay {
+pub(crate) fn faithful() -> Relay {
     Box::new(|datagram| vec![datagram.clone()])
 }
 
 /// A server at one place and a client at one or several, without delay. To the client, a path is its own address.
-struct World {
-    now: Instant,
-    client: Connection,
-    server: Connection,
+pub(crate) struct World {
+    pub(crate) now: Instant,
+    pub(crate) client: Connection,
+    pub(crate) server: Connection,
     client_at: Vec<String>,
-    sent: Vec<Datagram>,
-    events: Vec<(Side, Event)>,
+    pub(crate) sent: Vec<Datagram>,
+    pub(crate) events: Vec<(Side, Event)>,
     queue: VecDeque<Datagram>,
     wake: [Option<Instant>; 2],
-    relay: Relay,
+    pub(crate) relay: Relay,
 }
 
 impl World {
@@ -64,7 +64,7 @@ impl World {
         }
     }
 
-    fn established(configs: Configs) -> Self {
+    pub(crate) fn established(configs: Configs) -> Self {
         let mut world = Self::new(configs);
         world.settle();
         for side in [Side::Client, Side::Server] {
@@ -122,7 +122,7 @@ impl World {
     }
 
     /// Until nothing moves any more, without passing of time.
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         self.drain(Side::Client);
         self.drain(Side::Server);
         for _ in 0..1000 {
@@ -132,7 +132,7 @@ impl World {
         panic!("the ends do not stop talking");
     }
 
-    fn wait(&mut self, duration: Duration) {
+    pub(crate) fn wait(&mut self, duration: Duration) {
         let until = self.now + duration;
         self.settle();
         while let Some(next) = self.wake.iter().flatten().min().copied().filter(|next| *next <= until) {
@@ -149,18 +149,18 @@ impl World {
         self.now = until;
     }
 
-    fn send(&mut self, side: Side, data: &[u8]) {
+    pub(crate) fn send(&mut self, side: Side, data: &[u8]) {
         let now = self.now;
         self.end(side).send(now, data).unwrap();
         self.settle();
     }
 
     /// The client's NAT gives it another address.
-    fn rebind(&mut self, to: &str) {
+    pub(crate) fn rebind(&mut self, to: &str) {
         self.client_at = vec![to.to_owned()];
     }
 
-    fn got(&self, side: Side, data: &[u8]) -> bool {
+    pub(crate) fn got(&self, side: Side, data: &[u8]) -> bool {
         self.events.contains(&(side, Event::Data(data.to_vec())))
     }
 
@@ -176,12 +176,12 @@ impl World {
         sent.map(|sent| sent.bytes.len()).sum()
     }
 
-    fn server_is_at(&self, address: &str) -> bool {
+    pub(crate) fn server_is_at(&self, address: &str) -> bool {
         self.server.peer_address() == Some(address.as_bytes())
     }
 }
 
-fn moved(address: &str) -> Event {
+pub(crate) fn moved(address: &str) -> Event {
     Event::PeerMoved { address: address.into() }
 }
 
@@ -194,7 +194,7 @@ fn seen(address: &str) -> Event {
 }
 
 /// Both versions with connection IDs in both directions.
-fn kinds(check: Option<PathCheck>) -> [Configs; 2] {
+pub(crate) fn kinds(check: Option<PathCheck>) -> [Configs; 2] {
     [psk(), v13(psk())].map(|(mut client, mut server)| {
         for common in [&mut client.common, &mut server.common] {
             common.connection_id = ConnectionId::Random { len: 8 };

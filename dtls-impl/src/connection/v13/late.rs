@@ -1,10 +1,14 @@
-//! Messages after the handshake (RFC 8446 §4.6): tickets, and updates of keys.
+//! Messages after the handshake (RFC 8446 §4.6): tickets, updates of keys, and those about connection IDs, whose meaning
+//! is [`ids`]'s.
 //!
 //! Each flight of them is repeated until an ACK ends it. One is in flight at a time, and the others wait in a queue: RFC
 //! 9147 §5.8.4 would allow more, but then each would need a timer of its own.
 
+mod ids;
+
 use std::collections::VecDeque;
 
+use self::ids::NewIds;
 use super::{Connection13, Role, State};
 use crate::config::ServerConfig;
 use crate::error::{Error, PeerMisbehaved};
@@ -14,7 +18,7 @@ use crate::flight::{FlightItem, OutgoingFlight};
 use crate::handshake::session13::Session13;
 use crate::link13::FlightEnd;
 use crate::record::epochs13::{EPOCH_APPLICATION, EPOCH_MAX};
-use crate::wire::{HandshakeType, KeyUpdate, NewSessionTicket, body_of};
+use crate::wire::{HandshakeType, KeyUpdate, NewSessionTicket, RequestConnectionId, body_of};
 
 /// Bytes of a client's certificates that a ticket carries. A client with more does a full handshake each time.
 const TICKET_IDENTITY_MAX: usize = 1 << 14;
@@ -26,13 +30,49 @@ enum Purpose {
     KeyUpdate,
     /// A gift: nothing is lost but the gift if no ACK comes.
     Tickets,
+    /// More connection IDs for the peer; it can do with those it has.
+    NewIds,
+    /// A wish for connection IDs, without which we do, too.
+    RequestIds,
 }
 
-/// A flight that is wanted. Its messages get epoch and number when it is sent.
+impl Purpose {
+    const fn end(self) -> FlightEnd {
+        match self {
+            Self::KeyUpdate => FlightEnd::Ack,
+            Self::Tickets | Self::NewIds | Self::RequestIds => FlightEnd::AckOrNever,
+        }
+    }
+}
+
+/// A flight that is wanted. Its messages are made, and get epoch and number, when it is sent.
 #[derive(Debug)]
-struct LateFlight {
-    purpose: Purpose,
-    messages: Vec<(HandshakeType, Vec<u8>)>,
+enum LateFlight {
+    KeyUpdate { request_peer: bool },
+    Tickets { bodies: Vec<Vec<u8>> },
+    NewIds(NewIds),
+    RequestIds { count: u8 },
+}
+
+impl LateFlight {
+    const fn purpose(&self) -> Purpose {
+        match self {
+            Self::KeyUpdate { .. } => Purpose::KeyUpdate,
+            Self::Tickets { .. } => Purpose::Tickets,
+            Self::NewIds(_) => Purpose::NewIds,
+            Self::RequestIds { .. } => Purpose::RequestIds,
+        }
+    }
+
+    /// One flight for what was wanted twice: of tickets the first, and an update that asks for the peer's stands for one
+    /// that does not.
+    fn merge(&mut self, later: Self) {
+        match (self, later) {
+            (Self::KeyUpdate { request_peer }, Self::KeyUpdate { request_peer: later }) => *request_peer |= later,
+            (Self::NewIds(ids), Self::NewIds(later)) => ids.merge(later),
+            _ => {}
+        }
+    }
 }
 
 /// The flights after the handshake. At most one of each purpose waits, so that the peer cannot make the queue grow.
@@ -48,13 +88,10 @@ impl LateFlights {
         self.in_flight == Some(Purpose::KeyUpdate)
     }
 
-    /// What is wanted twice is sent once; an update that asks for the peer's stands for one that does not.
     fn queue(&mut self, flight: LateFlight) {
-        let same = self.waiting.iter_mut().find(|waiting| waiting.purpose == flight.purpose);
-        match (same, flight.purpose) {
-            (None, _) => self.waiting.push_back(flight),
-            (Some(same), Purpose::KeyUpdate) => same.messages = same.messages.clone().max(flight.messages),
-            (Some(_), Purpose::Tickets) => {}
+        match self.waiting.iter_mut().find(|waiting| waiting.purpose() == flight.purpose()) {
+            None => self.waiting.push_back(flight),
+            Some(same) => same.merge(flight),
         }
     }
 }
@@ -77,6 +114,8 @@ impl Connection13 {
                 let early_data_max = ticket.extensions.early_data_max().map_err(bad)?.unwrap_or(0);
                 self.on_ticket(&ticket, early_data_max, received)
             }
+            (HandshakeType::NEW_CONNECTION_ID, _) => self.on_new_ids(&message.body),
+            (HandshakeType::REQUEST_CONNECTION_ID, _) => self.on_ids_requested(&message.body),
             _ => Err(PeerMisbehaved::UnexpectedMessage(message.message_type).into()),
         }
     }
@@ -104,11 +143,11 @@ impl Connection13 {
         // Early data would have to be for the same application protocol (RFC 8446 §4.2.10), which tickets do not hold.
         let early_data = config.early_data.as_ref().filter(|_| self.link.terms.alpn.is_none());
         let early_data_max = early_data.map_or(0, |early| early.max_size);
-        let messages = tickets(session, config, early_data_max, issued, &mut self.entropy)?;
-        if messages.is_empty() {
+        let bodies = tickets(session, config, early_data_max, issued, &mut self.entropy)?;
+        if bodies.is_empty() {
             return Ok(());
         }
-        self.send_late(LateFlight { purpose: Purpose::Tickets, messages })
+        self.send_late(LateFlight::Tickets { bodies })
     }
 
     /// The peer will write with its next keys once it knows that we know. The keys before are kept for what is still on
@@ -131,36 +170,51 @@ impl Connection13 {
 
     /// Sends a KeyUpdate, or remembers to.
     pub(super) fn update_keys_with(&mut self, request_peer: bool) -> Result<(), Error> {
-        let body = body_of(|w| KeyUpdate { update_requested: request_peer }.emit(w));
-        self.send_late(LateFlight { purpose: Purpose::KeyUpdate, messages: vec![(HandshakeType::KEY_UPDATE, body)] })
+        self.send_late(LateFlight::KeyUpdate { request_peer })
     }
 
     /// Sends a flight, or remembers to: a client's last flight may be on its way, too.
     fn send_late(&mut self, flight: LateFlight) -> Result<(), Error> {
         let epoch = self.link.write.current();
+        let purpose = flight.purpose();
         // RFC 9147 §8: a request that would lead beyond is ignored.
-        if flight.purpose == Purpose::KeyUpdate && epoch >= EPOCH_MAX {
+        if purpose == Purpose::KeyUpdate && epoch >= EPOCH_MAX {
             return Ok(());
         }
         if self.link.retransmitter.flight().is_some() {
             self.late.queue(flight);
             return Ok(());
         }
+        let messages = match flight {
+            LateFlight::KeyUpdate { request_peer } => {
+                let body = body_of(|w| KeyUpdate { update_requested: request_peer }.emit(w));
+                vec![(HandshakeType::KEY_UPDATE, body)]
+            }
+            LateFlight::Tickets { bodies } => {
+                bodies.into_iter().map(|body| (HandshakeType::NEW_SESSION_TICKET, body)).collect()
+            }
+            LateFlight::NewIds(wanted) => vec![(HandshakeType::NEW_CONNECTION_ID, self.make_new_ids(wanted))],
+            LateFlight::RequestIds { count } => {
+                let body = body_of(|w| RequestConnectionId { num_cids: count }.emit(w));
+                vec![(HandshakeType::REQUEST_CONNECTION_ID, body)]
+            }
+        };
+        self.send_messages(purpose, messages)
+    }
+
+    fn send_messages(&mut self, purpose: Purpose, messages: Vec<(HandshakeType, Vec<u8>)>) -> Result<(), Error> {
+        let epoch = self.link.write.current();
         let mut message_seq = self.link.next_message_seq();
-        let mut items = Vec::with_capacity(flight.messages.len());
-        for (message_type, body) in flight.messages {
+        let mut items = Vec::with_capacity(messages.len());
+        for (message_type, body) in messages {
             items.push(FlightItem::Message { epoch, message_type, message_seq, body });
             message_seq = message_seq.checked_add(1).ok_or(Error::SequenceExhausted)?;
         }
-        self.late.in_flight = Some(flight.purpose);
-        let end = match flight.purpose {
-            Purpose::KeyUpdate => FlightEnd::Ack,
-            Purpose::Tickets => FlightEnd::AckOrNever,
-        };
-        self.link.send_flight((OutgoingFlight { items }, message_seq), end)
+        self.late.in_flight = Some(purpose);
+        self.link.send_flight((OutgoingFlight { items }, message_seq), purpose.end())
     }
 
-    /// The client's last flight, tickets, or a KeyUpdate have arrived.
+    /// The client's last flight, or one of those after the handshake, has arrived.
     pub(super) fn on_flight_done(&mut self) -> Result<(), Error> {
         let State::Established(session) = &mut self.state else { return Ok(()) };
         match self.late.in_flight.take() {
@@ -169,25 +223,34 @@ impl Connection13 {
                 self.link.install_write(next, session.next_sealer()?);
                 self.link.write.forget_before(next);
             }
-            Some(Purpose::Tickets) => {}
+            Some(Purpose::NewIds) => self.link.ids.on_outdated_known(self.link.now),
+            Some(Purpose::Tickets | Purpose::RequestIds) => {}
             // The client's last flight. A server keeps the keys for a while, in case its ACK got lost.
             None => {
                 self.link.inbound.forget_handshake_keys();
                 self.link.write.forget_before(EPOCH_APPLICATION);
             }
         }
+        self.send_waiting()
+    }
+
+    fn send_waiting(&mut self) -> Result<(), Error> {
         match self.late.waiting.pop_front() {
             Some(flight) => self.send_late(flight),
             None => Ok(()),
         }
     }
 
-    /// Time has passed: the peer may be given up on as a receiver of tickets.
-    pub(super) fn end_unwanted_tickets(&mut self) -> Result<(), Error> {
-        if self.late.in_flight == Some(Purpose::Tickets) && self.link.retransmitter.flight().is_none() {
-            return self.on_flight_done();
+    /// Time has passed: a flight that the association can do without may be given up.
+    pub(super) fn end_abandoned_flight(&mut self) -> Result<(), Error> {
+        let given_up = self.link.retransmitter.flight().is_none();
+        match self.late.in_flight.filter(|purpose| given_up && purpose.end() == FlightEnd::AckOrNever) {
+            None => return Ok(()),
+            Some(Purpose::RequestIds) => self.link.ids.set_requested(false),
+            Some(_) => {}
         }
-        Ok(())
+        self.late.in_flight = None;
+        self.send_waiting()
     }
 }
 
@@ -198,10 +261,9 @@ fn tickets(
     early_data_max: u32,
     issued: u64,
     entropy: &mut crate::entropy::Entropy,
-) -> Result<Vec<(HandshakeType, Vec<u8>)>, Error> {
+) -> Result<Vec<Vec<u8>>, Error> {
     let Some(tickets) = &config.tickets else { return Ok(Vec::new()) };
     let ticket = |nonce| session.new_ticket(nonce, tickets, early_data_max, issued, entropy);
     let bodies: Result<Vec<_>, _> = (0..tickets.count).map(ticket).collect();
-    let bodies = bodies.map_err(Error::Crypto)?.into_iter().flatten();
-    Ok(bodies.map(|body| (HandshakeType::NEW_SESSION_TICKET, body)).collect())
+    Ok(bodies.map_err(Error::Crypto)?.into_iter().flatten().collect())
 }
