@@ -357,6 +357,19 @@ static int set_suites(wt_context *context, const wt_config *config) {
     return !at || wolfSSL_CTX_set_cipher_list(context->ctx, list) == WOLFSSL_SUCCESS;
 }
 
+/* wolfSSL loads an Ed25519 key only without the public one after it (RFC 5958 has both, as versions 1 and 2). */
+static int use_key(WOLFSSL_CTX *ctx, wt_bytes key) {
+    enum { SHORT = 48, LONG = 83 };
+    uint8_t private[SHORT];
+    if (key.len == LONG && key.data[1] == LONG - 2 && key.data[4] == 1) {
+        memcpy(private, key.data, SHORT);
+        private[1] = SHORT - 2;
+        private[4] = 0;
+        key = (wt_bytes){private, SHORT};
+    }
+    return wolfSSL_CTX_use_PrivateKey_buffer(ctx, key.data, (long)key.len, WOLFSSL_FILETYPE_ASN1);
+}
+
 static const char *set_certificates(wt_context *context, const wt_config *config) {
     WOLFSSL_CTX *ctx = context->ctx;
     if (config->chain_len) {
@@ -372,7 +385,7 @@ static const char *set_certificates(wt_context *context, const wt_config *config
         int code = wolfSSL_CTX_use_certificate_chain_buffer_format(ctx, all, (long)len, WOLFSSL_FILETYPE_ASN1);
         free(all);
         if (code != WOLFSSL_SUCCESS) return "takes no such certificate chain";
-        code = wolfSSL_CTX_use_PrivateKey_buffer(ctx, config->key.data, (long)config->key.len, WOLFSSL_FILETYPE_ASN1);
+        code = use_key(ctx, config->key);
         if (code != WOLFSSL_SUCCESS) return "takes no such private key";
     }
     int mode = WOLFSSL_VERIFY_NONE;
@@ -405,7 +418,7 @@ static const char *set_sessions(wt_context *context, const wt_config *config) {
         if (wolfSSL_CTX_set_timeout(ctx, seconds) <= 0 || wolfSSL_CTX_set_TicketHint(ctx, (int)seconds) != WOLFSSL_SUCCESS)
             return "takes no such lifetime of sessions";
     }
-    if (is_13(context) && wolfSSL_CTX_set_max_early_data(ctx, config->early_data) != WOLFSSL_SUCCESS)
+    if (config->early_data && wolfSSL_CTX_set_max_early_data(ctx, config->early_data) < 0)
         return "takes no such amount of early data";
     return NULL;
 }
@@ -559,8 +572,9 @@ static wt_peer *table_peer_new(wt_context *context, const wt_host *host, const c
     if (!*why && session.len) {
         const unsigned char *bytes = session.data;
         WOLFSSL_SESSION *resumed = wolfSSL_d2i_SSL_SESSION(NULL, &bytes, (long)session.len);
-        if (!resumed || wolfSSL_set_session(peer->ssl, resumed) != WOLFSSL_SUCCESS) *why = "takes no such session";
-        else peer->early = context->config.early_data != 0;
+        if (!resumed) *why = "takes no such session";
+        /* It refuses one that has expired, and then there is a full handshake. */
+        else if (wolfSSL_set_session(peer->ssl, resumed) == WOLFSSL_SUCCESS) peer->early = context->config.early_data != 0;
         wolfSSL_SESSION_free(resumed);
     }
     wt_leave();
