@@ -70,6 +70,21 @@ void wt_report(wt_base *base, uint32_t kind, const char *format, ...) {
     wt_push(&base->events, kind, text, (size_t)len);
 }
 
+static char *hex(char *out, wt_bytes bytes) {
+    for (size_t i = 0; i < bytes.len; i++) out += sprintf(out, "%02x", bytes.data[i]);
+    return out;
+}
+
+void wt_report_secret(wt_base *base, const char *label, wt_bytes client_random, wt_bytes secret) {
+    char *line = malloc(strlen(label) + 2 * client_random.len + 2 * secret.len + 3);
+    if (!line) abort();
+    char *end = hex(line + sprintf(line, "%s ", label), client_random);
+    *end++ = ' ';
+    end = hex(end, secret);
+    wt_push(&base->events, WT_EVENT_KEY_LOG, line, (size_t)(end - line));
+    free(line);
+}
+
 int wt_base_next_datagram(wt_base *base, wt_bytes *datagram, const char **to) {
     *to = NULL;
     return wt_pop(&base->out, NULL, datagram);
@@ -90,3 +105,20 @@ int wt_is_in(const char *name, const char *const *list, size_t len) {
         if (strcmp(name, list[i]) == 0) return 1;
     return 0;
 }
+
+int wt_has_ed25519(wt_bytes der) {
+    static const uint8_t name[] = {0x06, 0x03, 0x2b, 0x65, 0x70};
+    for (size_t i = 0; i + sizeof name <= der.len; i++)
+        if (memcmp(der.data + i, name, sizeof name) == 0) return 1;
+    return 0;
+}
+
+void *wt_copy(const void *data, size_t len) {
+    if (!data) return NULL;
+    void *copy = malloc(len ? len : 1);
+    if (!copy) abort();
+    memcpy(copy, data, len);
+    return copy;
+}
+
+char *wt_copy_text(const char *text) { return wt_copy(text, text ? strlen(text) + 1 : 0); }

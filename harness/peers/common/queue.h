@@ -36,6 +36,9 @@ void wt_base_enter(wt_base *base, uint64_t now);
 /* An event with text, as printf writes it. */
 void wt_report(wt_base *base, uint32_t kind, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* A line of the NSS key log: label, the client's random, the secret. */
+void wt_report_secret(wt_base *base, const char *label, wt_bytes client_random, wt_bytes secret);
+
 /* Hands out what the stack read and sent: the table's `next_datagram` and `next_event`, whole. */
 int wt_base_next_datagram(wt_base *base, wt_bytes *datagram, const char **to);
 int wt_base_next_event(wt_base *base, wt_event *event);
@@ -45,5 +48,12 @@ long wt_base_read(wt_base *base, void *out, size_t capacity);
 
 /* Whether `name` is in a list; for `unsupported`. */
 int wt_is_in(const char *name, const char *const *list, size_t len);
+
+/* Whether this DER names the algorithm Ed25519 (RFC 8410), for stacks that lack it. */
+int wt_has_ed25519(wt_bytes der);
+
+/* A copy of a configuration's bytes or text that outlives the call; free() it. NULL stays NULL. */
+void *wt_copy(const void *data, size_t len);
+char *wt_copy_text(const char *text);
 
 #endif

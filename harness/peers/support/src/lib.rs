@@ -30,6 +30,19 @@ pub fn source(name: &str) -> PathBuf {
     folders.next().unwrap_or_else(|| panic!("{name} is not among the dependencies of {}", manifest.display())).to_path_buf()
 }
 
+/// The C files of a folder, in order of their names.
+///
+/// # Panics
+///
+/// If the folder cannot be read.
+pub fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = folder.read_dir().unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let paths = entries.map(|entry| entry.expect("folder can be read").path());
+    let mut files: Vec<PathBuf> = paths.filter(|path| path.extension().is_some_and(|extension| extension == "c")).collect();
+    files.sort();
+    files
+}
+
 /// A compiler for C of the project's own: all warnings, and the common parts' headers.
 pub fn own() -> cc::Build {
     let mut build = cc::Build::new();
