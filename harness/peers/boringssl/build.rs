@@ -13,7 +13,12 @@ fn main() {
     let mut build = peer_support::foreign();
     build.cpp(true).std("c++17").include(source.join("include")).define("BORINGSSL_IMPLEMENTATION", None);
     // As its own build has it; it needs nothing of the C++ library but the headers.
-    build.flag("-fno-common").flag("-fno-strict-aliasing").flag("-fno-exceptions").flag("-fno-rtti").cpp_link_stdlib(None);
+    build
+        .flag("-fno-common")
+        .flag("-fno-strict-aliasing")
+        .flag("-fno-exceptions")
+        .flag("-fno-rtti")
+        .cpp_link_stdlib(None);
     build.files(compiled.iter().map(|file| source.join(file)));
     let mut assembly = peer_support::foreign();
     assembly.include(source.join("include"));

@@ -661,6 +661,9 @@ static void go_on(wt_peer *peer) {
         case SSL_ERROR_ZERO_RETURN:
             wt_push(&peer->base.events, WT_EVENT_PEER_CLOSED, NULL, 0);
             peer->peer_closed = 1;
+            /* Answering is left to the application (RFC 5246 section 7.2.1), and a session that ends without is not
+             * resumed by OpenSSL. */
+            if (SSL_shutdown(peer->ssl) < 0) ERR_clear_error();
             return;
         default: fail(peer, "SSL_ERROR_SYSCALL"); return;
         }

@@ -13,4 +13,5 @@ pub extern "C" fn windtunnel_peer() -> *const c_void {
     unsafe { wt_table() }
 }
 
+#[cfg(not(any(feature = "vendored-3-6", feature = "vendored-4-0")))]
 include!("../../common/takeover.rs");
