@@ -2,7 +2,7 @@
 
 use peer_support::Takeover;
 
-const VERSION: &str = "5.4.0";
+const VERSION: &str = "boring-sys-5.4.0";
 
 fn main() {
     let source = peer_support::source("boring-sys").join("deps/boringssl");

@@ -6,7 +6,7 @@
 
 #include "openssl_shim.c"
 
-/* BoringSSL has no versions: the crate's. */
+/* BoringSSL has no versions of its own: the crate that ships it. */
 static const char *stack_version(void) { return BORING_SYS_VERSION; }
 
 /* Stand in for the processor's generator, whose source file is left out: there is none. */
