@@ -119,9 +119,10 @@ static void describe(char *out, size_t size, const char *fallback) {
 
 static void fail(wt_peer *peer, const char *fallback) {
     char text[TEXT_MAX];
+    int is_certificate = ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_CERTIFICATE_VERIFY_FAILED;
     describe(text, sizeof text, fallback);
     long verified = SSL_get_verify_result(peer->ssl);
-    if (verified == X509_V_OK) wt_report(&peer->base, WT_EVENT_FAILED, "%s", text);
+    if (!is_certificate) wt_report(&peer->base, WT_EVENT_FAILED, "%s", text);
     else wt_report(&peer->base, WT_EVENT_FAILED, "%s (%s)", text, X509_verify_cert_error_string(verified));
     peer->ended = 1;
 }
@@ -371,6 +372,20 @@ static X509 *read_certificate(wt_bytes der) {
     return d2i_X509(NULL, &at, (long)der.len);
 }
 
+/* PKCS #8. OpenSSL does not read its second version, which has the public key as well (RFC 5958); of the keys here only
+ * Ed25519 has it, and is fixed in length. */
+static EVP_PKEY *read_key(wt_bytes der) {
+    const uint8_t *at = der.data;
+    EVP_PKEY *key = d2i_AutoPrivateKey(NULL, &at, (long)der.len);
+    static const uint8_t ed25519[] = {0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20};
+    for (size_t i = 0; !key && i + sizeof ed25519 + 32 <= der.len; i++) {
+        if (memcmp(der.data + i, ed25519, sizeof ed25519) != 0) continue;
+        ERR_clear_error();
+        key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, der.data + i + sizeof ed25519, 32);
+    }
+    return key;
+}
+
 static int use_chain(SSL_CTX *ssl, const wt_config *config) {
     for (size_t i = 0; i < config->chain_len; i++) {
         X509 *certificate = read_certificate(config->chain[i]);
@@ -380,8 +395,7 @@ static int use_chain(SSL_CTX *ssl, const wt_config *config) {
         if (!used) return 0;
     }
     if (!config->key.len) return 1;
-    const uint8_t *at = config->key.data;
-    EVP_PKEY *key = d2i_AutoPrivateKey(NULL, &at, (long)config->key.len);
+    EVP_PKEY *key = read_key(config->key);
     int used = key && SSL_CTX_use_PrivateKey(ssl, key);
     EVP_PKEY_free(key);
     /* The chain as it is given, without what could be found to lengthen it. */

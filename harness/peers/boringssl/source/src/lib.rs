@@ -1,0 +1,1 @@
+//! BoringSSL, compiled by the build script.

@@ -1,0 +1,1 @@
+//! OpenSSL, compiled by the build script if a feature asks for it.
