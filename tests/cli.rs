@@ -286,3 +286,55 @@ fn a_reader_that_leaves_early_is_no_error() {
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
 }
+
+#[test]
+fn a_program_flies_in_real_time_or_says_why_it_does_not() {
+    let place = place(&[("good", GOOD)]);
+    let with =
+        |server: &str| windtunnel(place.path(), &["run", "--format", "json", "--client", "native", "--server", server]);
+    let refused = with("exec:openssl s_server");
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(stderr(&refused).contains("the command has no place for the port"), "{}", stderr(&refused));
+
+    for (command, verdict, reason) in [
+        (
+            "exec:openssl s_server -accept {port}",
+            "unsupported",
+            "exec-openssl as the server: its command has no {cert}",
+        ),
+        ("exec:false {port} {cert} {key}", "error", "exec-false as the server: `false` does not listen at 127.0.0.1:"),
+        (
+            "exec:no/such/program {port} {cert} {key}",
+            "error",
+            "exec-program as the server: cannot start `no/such/program`",
+        ),
+    ] {
+        let output = with(command);
+        let row: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(row["verdict"], verdict, "{row}");
+        assert_eq!(row["determinism"], "wall-clock", "{row}");
+        assert!(row["reason"].as_str().unwrap().starts_with(reason), "{row}");
+    }
+}
+
+#[test]
+fn a_matrix_has_a_cell_for_each_pair() {
+    let place = place(&[("good", GOOD), ("bad", BAD_EXPECTATION)]);
+    let output = run(&place, "matrix --peers native,dimpl");
+    assert_eq!(output.status.code(), Some(1));
+    let text = stdout(&output);
+    assert!(
+        text.starts_with(
+            "client \\ server  native  dimpl\nnative           1 1F    1 1F\ndimpl            1 1F    1 1F\n"
+        ),
+        "{text}"
+    );
+    let tokens = text.matches("windtunnel replay wt1.topic/bad.").count();
+    assert_eq!(tokens, 4, "{text}");
+    assert_eq!(text, stdout(&run(&place, "matrix --peers native,dimpl --jobs 1")), "on one thread as on all");
+    let markdown = stdout(&run(&place, "matrix --peers native --format markdown --seed 3"));
+    assert!(markdown.contains("| native | 1 1F |") && markdown.contains("seed 3: transmissions"), "{markdown}");
+    let unknown = run(&place, "matrix --peers native,opnssl");
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(stderr(&unknown).contains("did you mean `openssl`"), "{}", stderr(&unknown));
+}

@@ -235,6 +235,9 @@ impl fmt::Display for Dtls {
     }
 }
 
+/// Largest datagram of an endpoint whose scenario says nothing of it, in bytes of UDP payload.
+pub const MTU_DEFAULT: u16 = 1200;
+
 /// Everything a stack is told about the endpoint it is to be.
 #[derive(Clone, Debug)]
 pub struct EndpointConfig {

@@ -155,8 +155,11 @@ pub(super) fn find(name: &str) -> Result<std::sync::Arc<dyn Stack>, Report> {
     stack::get(name).map_err(|error| miette!(help = "`windtunnel peers list` shows all", "{error}"))
 }
 
-/// The same, but a plugin that crashes when it is loaded does so in a child.
+/// The same, but a plugin that crashes when it is loaded does so in a child, and `exec:` makes a stack of a program.
 pub(super) fn probed(name: &str) -> Result<std::sync::Arc<dyn Stack>, Report> {
+    if let Some(command) = name.strip_prefix("exec:") {
+        return stack::program(command).map_err(|error| miette!("`{name}`: {error}"));
+    }
     if plugin::file(name).is_file() {
         let own = std::env::current_exe().map_err(|error| miette!("cannot find the own program: {error}"))?;
         let child = Command::new(own).args(["peers", "probe", name]).stdin(Stdio::null()).output();

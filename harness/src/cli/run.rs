@@ -32,7 +32,9 @@ pub(super) struct RunArgs {
     /// Scenario files, or folders of them
     #[arg(value_name = "PATH", default_value = "scenarios")]
     paths: Vec<PathBuf>,
-    /// Only this stack as the client (may be given more than once); `windtunnel peers list` names them
+    /// Only this stack as the client (may be given more than once); `windtunnel peers list` names them.
+    /// `exec:COMMAND` is a program over loopback, in real time; its words {port}, {psk}, {identity}, {cert}, {key}, {ca},
+    /// {name} and {mtu} are replaced
     #[arg(long, value_name = "STACK")]
     client: Vec<String>,
     /// Only this stack as the server (may be given more than once)

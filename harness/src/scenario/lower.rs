@@ -7,12 +7,11 @@ use super::error::{Error, Source};
 use super::file::{ChainKeys, EndpointKeys, File, TimerKeys};
 use super::text::{At, Either, Time, Value};
 use super::{CredentialsSpec, EndpointSpec, Scenario, names};
-use crate::endpoint::{Ask, ClientAuth, Dtls, Group, ResumeBy, Role};
+use crate::endpoint::{Ask, ClientAuth, Dtls, Group, MTU_DEFAULT, ResumeBy, Role};
 use crate::pki::{self, ChainShape};
 use crate::trace::Visit;
 
 const FORMAT: u64 = 1;
-const MTU_DEFAULT: u16 = 1200;
 const MTU_MIN: u32 = 256;
 const MTU_MAX: u32 = 65_507;
 const DURATION_DEFAULT: Duration = Duration::from_secs(300);

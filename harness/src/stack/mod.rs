@@ -22,6 +22,7 @@ mod listener;
 mod native;
 mod options;
 pub mod plugin;
+mod process;
 #[cfg(feature = "rtc-dtls")]
 mod rtc;
 
@@ -29,6 +30,8 @@ mod rtc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Determinism {
+    /// Nothing: a program in real time.
+    WallClock,
     /// The same instants and sizes up to what unseedable randomness moves; never a byte golden.
     Timing,
     /// The same bytes.
@@ -38,6 +41,7 @@ pub enum Determinism {
 impl fmt::Display for Determinism {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::WallClock => "wall-clock",
             Self::Timing => "timing",
             Self::Bytes => "bytes",
         })
@@ -111,6 +115,12 @@ pub fn get(name: &str) -> Result<Arc<dyn Stack>, NoStack> {
     let known: Vec<&str> = stacks.iter().map(|stack| stack.name()).chain(plugins.iter().map(String::as_str)).collect();
     let near = recipes.chain(mutants.keys().map(String::as_str).filter(|_| name.contains('+')));
     Err(NoStack::Unknown(UnknownStack::new(name, &known, near)))
+}
+
+/// A program as a stack, in real time, from its command line; for a first look at one without a plugin. The error says
+/// what is wrong with the command.
+pub fn program(command: &str) -> Result<Arc<dyn Stack>, String> {
+    Ok(Arc::new(process::Process::new(command)?))
 }
 
 /// Why there is no stack to fly.
