@@ -38,49 +38,7 @@
 //! after ten). One connection is one association: a ClientHello on an established association does not start another (RFC
 //! 6347 §4.2.8 is for whoever owns the socket and makes connections).
 //!
-//! ```
-//! use std::collections::BTreeMap;
-//! use std::sync::Arc;
-//! use dtls_impl::config::{ClientCredentials, Cookies, Psk, ServerCredentials, UnknownIdentity};
-//! use dtls_impl::crypto::{Secret, rustcrypto};
-//! use dtls_impl::{ClientConfig, Connection, Event, Instant, Output, Seed, ServerConfig};
-//!
-//! # fn main() -> Result<(), dtls_impl::Error> {
-//! let key = Secret::new(b"sixteen byte key".to_vec());
-//! let client = ClientCredentials::Psk(Psk { identity: b"sensor".to_vec(), key: key.clone() });
-//! let client = Arc::new(ClientConfig::new(rustcrypto::provider(), client));
-//! let server = ServerCredentials::Psk {
-//!     keys: BTreeMap::from([(b"sensor".to_vec(), key)]),
-//!     hint: None,
-//!     unknown: UnknownIdentity::Alert,
-//! };
-//! let cookies = Cookies::Required { secret: Secret::new(vec![7; 32]) };
-//! let server = Arc::new(ServerConfig::new(rustcrypto::provider(), server, cookies));
-//!
-//! let now = Instant::ZERO;
-//! let mut ends = [
-//!     Connection::client(client, None, Seed([1; 32]), now)?,
-//!     Connection::server(server, b"192.0.2.1:5684", Seed([2; 32]), now)?,
-//! ];
-//! let mut established = 0;
-//! // Six flights: each end speaks in turn until it has nothing more to say.
-//! for turn in 0..6 {
-//!     loop {
-//!         match ends[turn % 2].poll_output() {
-//!             Output::Datagram(bytes) => ends[(turn + 1) % 2].handle_datagram(now, &bytes),
-//!             Output::Event(Event::Established { .. }) => established += 1,
-//!             Output::DatagramTo { .. } | Output::Event(_) => {}
-//!             Output::WakeAt(_) | Output::Idle => break,
-//!         }
-//!     }
-//! }
-//! # let Output::Event(Event::Established { .. }) = ends[0].poll_output() else { panic!() };
-//! # established += 1;
-//! assert_eq!(established, 2);
-//! # Ok(())
-//! # }
-//! ```
-#![forbid(unsafe_code)]
+//! Examples of whole handshakes with timers, of resumption, early data and connection IDs are in the [`guide`].
 
 pub mod config;
 mod connection;
@@ -89,6 +47,7 @@ mod entropy;
 pub mod error;
 pub mod event;
 mod flight;
+pub mod guide;
 mod handshake;
 mod ids;
 mod link;
