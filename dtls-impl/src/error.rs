@@ -6,31 +6,38 @@ use crate::crypto::CryptoError;
 use crate::pki::CertificateError;
 use crate::wire::{AlertDescription, HandshakeType, ParseError, ProtocolVersion};
 
-/// Why a connection failed, or why a call was refused.
+/// Why a connection failed, or why a call was refused. What the peer or the network did comes as
+/// [`Event::Failed`](crate::Event::Failed), with which the association ends. Calls return [`Misuse`](Self::Misuse), which
+/// changes nothing, and the errors of the own side ([`SequenceExhausted`](Self::SequenceExhausted),
+/// [`Crypto`](Self::Crypto)), which end the association, too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// The peer broke the protocol.
+    /// The peer broke the protocol, in a message or record that is complete and, once there are keys, authentic.
     PeerMisbehaved(PeerMisbehaved),
-    /// The peer keeps to the protocol, but there is no common ground.
+    /// The peer keeps to the protocol, but the two configurations, or keys, leave no common ground.
     PeerIncompatible(PeerIncompatible),
-    /// A message of the peer cannot be read.
+    /// A handshake message of the peer is complete but cannot be read.
     BadMessage(HandshakeType, ParseError),
-    /// The peer's certificates, or its raw public key, were refused.
+    /// The peer's certificates, or its raw public key, were refused: by a client those of the server, by a server those of
+    /// a client that it has asked for.
     BadCertificate(CertificateError),
-    /// The peer sent a fatal alert.
+    /// The peer sent a fatal alert, authentic or, before there are keys, in a place where one is to be believed.
     AlertReceived(AlertDescription),
     /// The peer left a flight unanswered for the whole give-up time.
     TimedOut,
-    /// All 2^48 record sequence numbers of the epoch are used (RFC 6347 §4.1).
+    /// All 2^48 record sequence numbers of the epoch are used (RFC 6347 §4.1): by [`Connection::send`] or while sending
+    /// a flight.
+    ///
+    /// [`Connection::send`]: crate::Connection::send
     SequenceExhausted,
-    /// A call that makes no sense, or a configuration that cannot work.
+    /// A call that makes no sense now, or a configuration that cannot work. Only ever returned by calls.
     Misuse(Misuse),
-    /// A primitive refused input that is not the peer's fault.
+    /// A primitive refused input that is not the peer's fault, for example randomness from which no key could be made.
     Crypto(CryptoError),
 }
 
-/// Rules a peer can break.
+/// Rules a peer can break. In [`Event::Failed`](crate::Event::Failed) only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PeerMisbehaved {
@@ -93,11 +100,11 @@ pub enum PeerMisbehaved {
     TooManyConnectionIdRequests,
 }
 
-/// Ways to have nothing in common.
+/// Ways to have nothing in common. In [`Event::Failed`](crate::Event::Failed) only, during the handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PeerIncompatible {
-    /// The peer does not speak DTLS 1.2.
+    /// The peer offers, or has chosen, none of the configured versions.
     NoCommonVersion,
     /// No cipher suite in common that the credentials allow.
     NoCommonSuite,
@@ -120,23 +127,26 @@ pub enum PeerIncompatible {
     UnknownPskIdentity,
 }
 
-/// Mistakes of the caller.
+/// Mistakes of the caller. Returned by the call that makes them: those of a configuration by the functions that make a
+/// [`Connection`](crate::Connection) or a listener from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Misuse {
-    /// The handshake is not complete.
+    /// The handshake is not complete: from `Connection::send`, `export_keying_material`, and what changes keys or
+    /// connection IDs.
     NotEstablished,
-    /// The connection has ended.
+    /// The association has ended, by either side or by a failure: from the same calls, and from `Connection::send_early`.
     Closed,
-    /// More application data than one datagram takes; see `Connection::data_len_max`.
+    /// More application data than one datagram takes, or early data: see `Connection::data_len_max`.
     DataTooLarge,
-    /// Exporter context of more than 65535 bytes.
+    /// From `Connection::export_keying_material`: a context of more than 65535 bytes in DTLS 1.2; in 1.3 a label of more
+    /// than 249 bytes, or more output than 255 hashes.
     ContextTooLong,
-    /// What was asked for cannot be done with the versions configured or negotiated.
+    /// DTLS 1.2 was negotiated, and what was asked for is of 1.3: key updates and further connection IDs.
     NotNegotiable,
     /// The MTU is outside 256..=65507.
     BadMtu,
-    /// A connection ID is longer than 255 bytes, or random ones are to have none.
+    /// A connection ID is longer than 255 bytes, or random ones are to have none; or a listener has one for all clients.
     BadConnectionId,
     /// Connection IDs were not negotiated in the direction in which new ones are wanted.
     NoConnectionIds,
@@ -144,23 +154,25 @@ pub enum Misuse {
     BadConnectionIdCount,
     /// The peer has not yet answered an earlier request for connection IDs.
     RequestOutstanding,
-    /// A timer is zero, or the first timeout is longer than the longest.
+    /// A timer, or that of return routability checks, is zero, or the first timeout is longer than the longest.
     BadTimers,
-    /// No cipher suite is left that the role and the credentials can use.
+    /// No cipher suite is left for one of the configured versions that the role and the credentials can use.
     NoUsableSuite,
-    /// An ECDHE suite is configured without groups.
+    /// An ECDHE suite, or DTLS 1.3, is configured without groups that the version has.
     NoGroups,
-    /// A PSK identity or key is empty or too long.
+    /// A PSK identity or key is empty or too long, the context to import them with is too long, or no mode is allowed.
     BadPsk,
     /// A ticket's lifetime is zero or above a week, that of a session is zero, or more than 8 are wanted at once.
     BadTickets,
     /// Early data without tickets, of no size, or with no or too large a window.
     BadEarlyData,
-    /// Early data cannot be sent: the session allows none, the server refused it, or it is too late.
+    /// From `Connection::send_early`: the configuration or the session allows none, the server refused it, or it is too
+    /// late.
     NoEarlyData,
-    /// More early data than the server takes.
+    /// From `Connection::send_early`: more than the server takes, all together.
     TooMuchEarlyData,
-    /// The session is for another server name, is no longer fresh, or does not go with the configuration.
+    /// From `Connection::resume`: the session is for another server name, is no longer fresh, or does not go with the
+    /// configuration.
     SessionNotUsable,
     /// The name of an application protocol is empty or longer than 255 bytes, or there are too many.
     BadAlpn,
@@ -170,9 +182,9 @@ pub enum Misuse {
     BadClientAuth,
     /// No signature schemes are configured.
     NoSchemes,
-    /// A certificate chain is empty, or its key does not load or does not belong to it.
+    /// From `CertifiedKey`: a certificate chain is empty, or its key does not load or does not belong to it.
     BadCertifiedKey,
-    /// The server name is missing where certificates are checked, or is not a DNS name.
+    /// The server name is missing where certificates are checked, or is neither a DNS name nor an IP address.
     BadServerName,
 }
 

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use dtls_impl::wire::ConnectionIdUsage;
+
 use super::input::Input;
 use super::pair::{Pair, address};
 use super::setup::Setup;
@@ -46,6 +48,15 @@ pub(crate) fn calls(input: &[u8]) {
             }
             14 if elsewhere && setup.has_connection_ids() => {
                 pair.ends[end].set_peer_address(address(1 - end, op & 0x80 != 0));
+            }
+            15 if elsewhere && setup.has_connection_ids() => {
+                let count = input.byte() % 10;
+                let usage = [ConnectionIdUsage::Spare, ConnectionIdUsage::Immediate][usize::from(op >> 7)];
+                let _ = if op & 0x20 == 0 {
+                    pair.ends[end].new_connection_ids(now, count, usage)
+                } else {
+                    pair.ends[end].request_connection_ids(now, count)
+                };
             }
             14 => {
                 let end = &pair.ends[end];

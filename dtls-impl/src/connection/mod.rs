@@ -53,8 +53,10 @@ macro_rules! on_either {
 
 impl Connection {
     /// A client, which has its first flight ready. `server_name` goes into server_name if it is a DNS name, and is what
-    /// the certificate is checked for; it may be absent with PSKs and raw public
-    /// keys only.
+    /// the certificate is checked for; it may be absent with PSKs and raw public keys only.
+    ///
+    /// Fails with [`Error::Misuse`] if the configuration cannot work or the name is missing or no name, and with
+    /// [`Error::Crypto`] if no key share can be made.
     pub fn client(
         config: Arc<ClientConfig>,
         server_name: Option<&str>,
@@ -102,7 +104,7 @@ impl Connection {
     }
 
     /// A server for the peer at `peer_address`, any bytes that name it: cookies are bound to them. Until the client has
-    /// shown a valid cookie nothing of it is remembered.
+    /// shown a valid cookie nothing of it is remembered. Fails with [`Error::Misuse`] if the configuration cannot work.
     pub fn server(config: Arc<ServerConfig>, peer_address: &[u8], seed: Seed, now: Instant) -> Result<Self, Error> {
         config.check()?;
         let versions = config.common.versions;
@@ -178,8 +180,9 @@ impl Connection {
         }
     }
 
-    /// Sends application data as one record in one datagram. Fails if it is longer than
-    /// [`data_len_max`](Self::data_len_max), or if the association is not established.
+    /// Sends application data as one record in one datagram. Fails with [`Misuse::DataTooLarge`] if it is longer than
+    /// [`data_len_max`](Self::data_len_max), with [`Misuse::NotEstablished`] before the handshake is complete, with
+    /// [`Misuse::Closed`] after the end, and with [`Error::SequenceExhausted`], which is the end.
     pub fn send(&mut self, now: Instant, data: &[u8]) -> Result<(), Error> {
         on_either!(&mut self.engine, connection => connection.send(now, data))
     }
@@ -188,6 +191,9 @@ impl Connection {
     /// DTLS 1.3 session whose server takes early data, if the configuration allows it. There is no promise that the
     /// server gets it, and it may get it more than once. It is not sent again:
     /// [`Event::EarlyDataRejected`](crate::Event::EarlyDataRejected) says when it has to be.
+    ///
+    /// Fails with [`Misuse::NoEarlyData`] in any other case, with [`Misuse::DataTooLarge`] for more than a datagram takes,
+    /// with [`Misuse::TooMuchEarlyData`] for more than the server takes together, and with [`Misuse::Closed`] after the end.
     pub fn send_early(&mut self, now: Instant, data: &[u8]) -> Result<(), Error> {
         match &mut self.engine {
             Engine::V13(connection) => connection.send_early(now, data),
@@ -249,13 +255,14 @@ impl Connection {
     }
 
     /// Fills `out` with keying material for the application (RFC 5705, RFC 8446 §7.5). In DTLS 1.2 an empty context
-    /// differs from none. The association must be established.
+    /// differs from none. Fails with [`Misuse::NotEstablished`] or [`Misuse::Closed`] if the association is not
+    /// established, and with [`Misuse::ContextTooLong`].
     pub fn export_keying_material(&self, label: &[u8], context: Option<&[u8]>, out: &mut [u8]) -> Result<(), Error> {
         on_either!(&self.engine, connection => connection.export(label, context, out))
     }
 
-    /// Updates the keys this side writes with, and asks the peer to update its, if `request_peer` (RFC 9147 §8). DTLS
-    /// 1.2 cannot.
+    /// Updates the keys this side writes with, and asks the peer to update its, if `request_peer` (RFC 9147 §8). Fails with
+    /// [`Misuse::NotNegotiable`] in DTLS 1.2, and with [`Misuse::NotEstablished`] or [`Misuse::Closed`].
     pub fn update_keys(&mut self, now: Instant, request_peer: bool) -> Result<(), Error> {
         match &mut self.engine {
             Engine::V13(connection) => connection.update_keys(now, request_peer),

@@ -208,6 +208,7 @@ impl Connection12 {
     pub(crate) fn export(&self, label: &[u8], context: Option<&[u8]>, out: &mut [u8]) -> Result<(), Error> {
         match &self.state {
             State::Established(session) => session.export(label, context, out),
+            State::Ended => Err(Misuse::Closed.into()),
             _ => Err(Misuse::NotEstablished.into()),
         }
     }
