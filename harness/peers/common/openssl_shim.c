@@ -23,6 +23,7 @@
 #define PLAINTEXT_MAX 16384
 #define SUITES_MAX 256
 #define TEXT_MAX 256
+#define ED25519_SEED 32
 
 /* ---- where they differ ------------------------------------------------------------------------------------------ */
 
@@ -240,6 +241,14 @@ static unsigned on_timer(SSL *ssl, unsigned last) {
 }
 #endif
 
+/* The seed inside an Ed25519 key in PKCS #8, or NULL if the key is of another kind. */
+static const uint8_t *ed25519_seed(wt_bytes der) {
+    static const uint8_t before[] = {0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, ED25519_SEED};
+    for (size_t i = 0; i + sizeof before + ED25519_SEED <= der.len; i++)
+        if (memcmp(der.data + i, before, sizeof before) == 0) return der.data + i + sizeof before;
+    return NULL;
+}
+
 /* ---- what is refused -------------------------------------------------------------------------------------------- */
 
 /* The library's name of a group, or NULL. */
@@ -300,7 +309,11 @@ static const char *unsupported(const wt_config *config) {
         if (config->credentials != WT_BY_CERTIFICATE && !config->psk_import)
             return "takes no external PSK for DTLS 1.3 but an imported one";
     }
+    if (config->version == WT_V12 && config->credentials == WT_BY_PSK && !config->suites_len)
+        return "has for pre-shared keys alone only cipher suites with CBC, which a scenario has to ask for by name";
 #else
+    if (config->role == WT_SERVER && ed25519_seed(config->key))
+        return "its server finds no cipher suite for an Ed25519 key in DTLS, though it does in TLS";
     if (config->timer_initial >= UINT32_MAX * 1000ull || config->timer_max >= UINT32_MAX * 1000ull)
         return "takes no timeout above 4294 s";
     if (config->timer_initial % 1000 || config->timer_max % 1000) return "sets its retransmission timer in whole microseconds";
@@ -373,17 +386,14 @@ static X509 *read_certificate(wt_bytes der) {
 }
 
 /* PKCS #8. OpenSSL does not read its second version, which has the public key as well (RFC 5958); of the keys here only
- * Ed25519 has it, and is fixed in length. */
+ * Ed25519 has it. */
 static EVP_PKEY *read_key(wt_bytes der) {
     const uint8_t *at = der.data;
     EVP_PKEY *key = d2i_AutoPrivateKey(NULL, &at, (long)der.len);
-    static const uint8_t ed25519[] = {0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20};
-    for (size_t i = 0; !key && i + sizeof ed25519 + 32 <= der.len; i++) {
-        if (memcmp(der.data + i, ed25519, sizeof ed25519) != 0) continue;
-        ERR_clear_error();
-        key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, der.data + i + sizeof ed25519, 32);
-    }
-    return key;
+    const uint8_t *seed = ed25519_seed(der);
+    if (key || !seed) return key;
+    ERR_clear_error();
+    return EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, ED25519_SEED);
 }
 
 static int use_chain(SSL_CTX *ssl, const wt_config *config) {
