@@ -23,7 +23,8 @@
 #define PLAINTEXT_MAX 16384
 #define SUITES_MAX 256
 #define TEXT_MAX 256
-#define ED25519_SEED 32
+#define ED25519_SEED_AT 16
+#define ED25519_SEED_LEN 32
 
 /* ---- where they differ ------------------------------------------------------------------------------------------ */
 
@@ -241,14 +242,6 @@ static unsigned on_timer(SSL *ssl, unsigned last) {
 }
 #endif
 
-/* The seed inside an Ed25519 key in PKCS #8, or NULL if the key is of another kind. */
-static const uint8_t *ed25519_seed(wt_bytes der) {
-    static const uint8_t before[] = {0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, ED25519_SEED};
-    for (size_t i = 0; i + sizeof before + ED25519_SEED <= der.len; i++)
-        if (memcmp(der.data + i, before, sizeof before) == 0) return der.data + i + sizeof before;
-    return NULL;
-}
-
 /* ---- what is refused -------------------------------------------------------------------------------------------- */
 
 /* The library's name of a group, or NULL. */
@@ -312,7 +305,7 @@ static const char *unsupported(const wt_config *config) {
     if (config->version == WT_V12 && config->credentials == WT_BY_PSK && !config->suites_len)
         return "has for pre-shared keys alone only cipher suites with CBC, which a scenario has to ask for by name";
 #else
-    if (config->role == WT_SERVER && ed25519_seed(config->key))
+    if (config->role == WT_SERVER && wt_has_ed25519(config->key))
         return "its server finds no cipher suite for an Ed25519 key in DTLS, though it does in TLS";
     if (config->timer_initial >= UINT32_MAX * 1000ull || config->timer_max >= UINT32_MAX * 1000ull)
         return "takes no timeout above 4294 s";
@@ -356,11 +349,10 @@ static char *join(const char *const *names, size_t count, const char *(*name_of)
     return out;
 }
 
-static char *copy(wt_bytes bytes) {
-    char *out = malloc(bytes.len + 1);
-    if (!out) return NULL;
-    if (bytes.len) memcpy(out, bytes.data, bytes.len);
-    out[bytes.len] = 0;
+/* The identity as text. */
+static char *text_of(wt_bytes bytes) {
+    char *out = calloc(1, bytes.len + 1);
+    if (out && bytes.len) memcpy(out, bytes.data, bytes.len);
     return out;
 }
 
@@ -385,15 +377,14 @@ static X509 *read_certificate(wt_bytes der) {
     return d2i_X509(NULL, &at, (long)der.len);
 }
 
-/* PKCS #8. OpenSSL does not read its second version, which has the public key as well (RFC 5958); of the keys here only
- * Ed25519 has it. */
+/* PKCS #8. OpenSSL does not read its second version, which has the public key as well (RFC 5958). Of the keys here only
+ * Ed25519 has it, always in the same form. */
 static EVP_PKEY *read_key(wt_bytes der) {
     const uint8_t *at = der.data;
     EVP_PKEY *key = d2i_AutoPrivateKey(NULL, &at, (long)der.len);
-    const uint8_t *seed = ed25519_seed(der);
-    if (key || !seed) return key;
+    if (key || !wt_has_ed25519(der) || der.len < ED25519_SEED_AT + ED25519_SEED_LEN) return key;
     ERR_clear_error();
-    return EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, ED25519_SEED);
+    return EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, der.data + ED25519_SEED_AT, ED25519_SEED_LEN);
 }
 
 static int use_chain(SSL_CTX *ssl, const wt_config *config) {
@@ -443,8 +434,8 @@ static int use_certificates(wt_context *context, const wt_config *config) {
 }
 
 static int use_psk(wt_context *context, const wt_config *config) {
-    context->psk_identity = copy(config->psk_identity);
-    context->psk_key = (uint8_t *)copy(config->psk_key);
+    context->psk_identity = text_of(config->psk_identity);
+    context->psk_key = wt_copy(config->psk_key.data, config->psk_key.len);
     if (!context->psk_identity || !context->psk_key) return 0;
     context->config.psk_key.data = context->psk_key;
 #if BORING
@@ -552,12 +543,11 @@ static wt_context *context_new(const wt_config *config, const wt_host *host, uin
     *why = "is out of memory";
     if (!context) return NULL;
     context->config = *config;
-    const char *name = config->server_name ? config->server_name : "";
-    context->server_name = copy((wt_bytes){(const uint8_t *)name, strlen(name)});
+    context->server_name = wt_copy_text(config->server_name ? config->server_name : "");
     host->random(host->data, context->cookie_secret, sizeof context->cookie_secret);
     wt_enter(&world);
     ERR_clear_error();
-    int done = context->server_name && set_up(context, config);
+    int done = set_up(context, config);
     if (!done) {
         describe(text, sizeof text, "its context could not be made");
         *why = text;
