@@ -1,5 +1,5 @@
 //! The crate `dimpl` with each of its providers. It leaves the chain to the application: this one follows it as
-//! `dtls-impl` does.
+//! `dtls-impl` does. It has no resumption, and no PSK in DTLS 1.3.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,7 +11,7 @@ use rustls_pki_types::{CertificateDer, ServerName};
 
 use crate::MTU;
 use crate::identity::{DATE, Identity, NAME};
-use crate::native::{self, Version};
+use crate::native;
 
 /// Its providers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,15 @@ pub enum Crypto {
     RustCrypto,
     /// Of aws-lc-rs.
     AwsLc,
+}
+
+/// Versions it speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// DTLS 1.2.
+    V12,
+    /// DTLS 1.3.
+    V13,
 }
 
 struct FixedPsk;

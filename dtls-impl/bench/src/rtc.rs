@@ -1,4 +1,4 @@
-//! The crate `rtc-dtls` on ring.
+//! The crate `rtc-dtls` on ring: DTLS 1.2, without resumption.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
