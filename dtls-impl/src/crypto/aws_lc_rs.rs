@@ -19,7 +19,7 @@ use rustls_pki_types::{PrivateKeyDer, SignatureVerificationAlgorithm};
 use self::hybrid::Hybrid;
 use super::rustcrypto::RustCrypto;
 use super::{
-    Aead, AeadAlgorithm, CryptoError, CryptoProvider, Digest, Group, Hash, HashAlgorithm, KeyExchange,
+    Aead, AeadAlgorithm, CryptoError, CryptoProvider, Digest, Group, Hash, HashAlgorithm, Hmac, KeyExchange,
     NUMBER_SAMPLE_LEN, NumberCipher, Response, Secret, SignatureScheme, SigningKey,
 };
 
@@ -42,6 +42,10 @@ impl CryptoProvider for AwsLcRs {
 
     fn hmac(&self, algorithm: HashAlgorithm, key: &[u8], parts: &[&[u8]]) -> Digest {
         RustCrypto.hmac(algorithm, key, parts)
+    }
+
+    fn hmacs(&self, algorithm: HashAlgorithm, key: &[u8], each: &mut dyn FnMut(&Hmac<'_>)) {
+        RustCrypto.hmacs(algorithm, key, each);
     }
 
     fn aead(&self, algorithm: AeadAlgorithm, key: &[u8]) -> Result<Box<dyn Aead>, CryptoError> {

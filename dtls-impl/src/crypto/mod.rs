@@ -190,6 +190,11 @@ impl Secret {
     pub fn expose(&self) -> &[u8] {
         &self.0
     }
+
+    /// Other bytes of the same length in place of these.
+    fn overwrite(&mut self, bytes: &[u8]) {
+        self.0.copy_from_slice(bytes);
+    }
 }
 
 impl PartialEq for Secret {
@@ -307,6 +312,9 @@ pub trait SigningKey: Debug + Send + Sync {
     -> Result<Vec<u8>, CryptoError>;
 }
 
+/// An HMAC whose key is set up.
+pub type Hmac<'a> = dyn Fn(&[&[u8]]) -> Digest + 'a;
+
 /// The primitives the protocol needs. Implementations keep no state between calls.
 pub trait CryptoProvider: Debug + Send + Sync {
     /// Starts a hash.
@@ -319,6 +327,11 @@ pub trait CryptoProvider: Debug + Send + Sync {
     }
     /// HMAC over the concatenation of `parts`.
     fn hmac(&self, algorithm: HashAlgorithm, key: &[u8], parts: &[&[u8]]) -> Digest;
+    /// HMACs under one key: `each` gets a function that makes one over the concatenation of parts. For providers that can
+    /// set up a key once, as key schedules ask for several HMACs under each of theirs.
+    fn hmacs(&self, algorithm: HashAlgorithm, key: &[u8], each: &mut dyn FnMut(&Hmac<'_>)) {
+        each(&|parts| self.hmac(algorithm, key, parts));
+    }
     /// An AEAD under `key`, whose length must be [`AeadAlgorithm::key_len`].
     fn aead(&self, algorithm: AeadAlgorithm, key: &[u8]) -> Result<Box<dyn Aead>, CryptoError>;
     /// The cipher that goes with that AEAD to hide record numbers in DTLS 1.3; keys are of the same length.

@@ -3,7 +3,9 @@
 //! Pure functions over the provider's HMAC. Which of them to call when, and with which transcript, is the handshake's
 //! business.
 
-use zeroize::Zeroize;
+use core::fmt;
+
+use zeroize::{Zeroize, Zeroizing};
 
 use super::{AeadAlgorithm, CryptoError, CryptoProvider, HashAlgorithm, Secret};
 
@@ -31,16 +33,21 @@ pub fn prf(
     input[2..2 + seeds.len()].copy_from_slice(seeds);
 
     // A(0) is the seed, A(i) = HMAC(secret, A(i-1)); each block is HMAC(secret, A(i) + seed).
-    let mut a = provider.hmac(hash, secret, &input);
-    for chunk in out.chunks_mut(hash.output_len()) {
-        let mut parts = input;
-        parts[0] = a.as_ref();
-        let mut block = provider.hmac(hash, secret, &parts);
-        chunk.copy_from_slice(&block.as_ref()[..chunk.len()]);
-        block.zeroize();
-        a = provider.hmac(hash, secret, &[a.as_ref()]);
-    }
-    a.zeroize();
+    provider.hmacs(hash, secret, &mut |hmac| {
+        let mut a = hmac(&input);
+        let mut chunks = out.chunks_mut(hash.output_len()).peekable();
+        while let Some(chunk) = chunks.next() {
+            let mut parts = input;
+            parts[0] = a.as_ref();
+            let mut block = hmac(&parts);
+            chunk.copy_from_slice(&block.as_ref()[..chunk.len()]);
+            block.zeroize();
+            if chunks.peek().is_some() {
+                a = hmac(&[a.as_ref()]);
+            }
+        }
+        a.zeroize();
+    });
 }
 
 /// What a master secret is bound to.
@@ -103,11 +110,16 @@ pub struct WriteKey<'a> {
 }
 
 /// The key block of RFC 5246 §6.3. AEAD suites have no MAC keys.
-#[derive(Clone, Debug)]
+///
+/// Not on the heap: it lives only until ciphers are made of it.
+#[derive(Clone)]
 pub struct KeyBlock {
-    block: Secret,
+    block: Zeroizing<[u8; KEY_BLOCK_LEN_MAX]>,
     aead: AeadAlgorithm,
 }
+
+/// Two of the longest keys, and two of the longest nonces.
+const KEY_BLOCK_LEN_MAX: usize = 2 * (32 + 12);
 
 impl KeyBlock {
     /// Expands the master secret. Note that here, unlike elsewhere, the server's random comes first.
@@ -119,20 +131,28 @@ impl KeyBlock {
         client_random: &[u8; 32],
         server_random: &[u8; 32],
     ) -> Self {
-        let mut block = vec![0; 2 * (aead.key_len() + aead.fixed_iv_len())];
-        prf(provider, hash, master, b"key expansion", &[server_random, client_random], &mut block);
-        Self { block: Secret::new(block), aead }
+        let mut block = Zeroizing::new([0; KEY_BLOCK_LEN_MAX]);
+        let used = &mut block[..2 * (aead.key_len() + aead.fixed_iv_len())];
+        prf(provider, hash, master, b"key expansion", &[server_random, client_random], used);
+        Self { block, aead }
     }
 
     /// What this side writes with.
     pub fn of(&self, side: Side) -> WriteKey<'_> {
-        let (keys, ivs) = self.block.expose().split_at(2 * self.aead.key_len());
-        let (client_key, server_key) = keys.split_at(self.aead.key_len());
-        let (client_iv, server_iv) = ivs.split_at(self.aead.fixed_iv_len());
+        let (key_len, iv_len) = (self.aead.key_len(), self.aead.fixed_iv_len());
+        let (keys, ivs) = self.block.split_at(2 * key_len);
+        let (client_key, server_key) = keys.split_at(key_len);
+        let (client_iv, server_iv) = ivs[..2 * iv_len].split_at(iv_len);
         match side {
             Side::Client => WriteKey { key: client_key, iv: client_iv },
             Side::Server => WriteKey { key: server_key, iv: server_iv },
         }
+    }
+}
+
+impl fmt::Debug for KeyBlock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyBlock({:?})", self.aead)
     }
 }
 

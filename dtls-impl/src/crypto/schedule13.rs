@@ -3,7 +3,10 @@
 //! A stage is a type: [`Early`] becomes [`Handshake`] becomes [`Traffic`], each consuming the one before, so that no
 //! secret can be derived from the wrong stage or twice. Which transcript hash goes where is the handshake's business.
 
+use core::fmt;
 use core::marker::PhantomData;
+
+use zeroize::{Zeroize, Zeroizing};
 
 use super::hkdf::Hkdf;
 use super::{AeadAlgorithm, CryptoError, Digest, Secret};
@@ -55,8 +58,9 @@ impl KeySchedule<Early> {
             PskOrigin::Resumption => b"res binder",
             PskOrigin::Imported => b"imp binder",
         };
-        let key = TrafficSecret(self.derive(label, &self.hkdf.hash(&[])));
-        key.verify_data(&self.hkdf, truncated_hello)
+        let mut key = HashSized::default();
+        self.hkdf.expand_into(self.secret.expose(), label, self.hkdf.hash(&[]).as_ref(), key.of(&self.hkdf));
+        finished(&self.hkdf, key.of(&self.hkdf), truncated_hello)
     }
 
     /// The secret of early data, over the ClientHello.
@@ -100,8 +104,12 @@ impl KeySchedule<Traffic> {
     }
 
     /// What tickets are made from, over the transcript from ClientHello to the client's Finished.
-    pub fn into_resumption(self, transcript: &Digest) -> Resumption {
-        Resumption { secret: self.derive(b"res master", transcript), hkdf: self.hkdf }
+    pub fn into_resumption(mut self, transcript: &Digest) -> Resumption {
+        let mut secret = HashSized::default();
+        let secret = secret.of(&self.hkdf);
+        self.hkdf.expand_into(self.secret.expose(), b"res master", transcript.as_ref(), secret);
+        self.secret.overwrite(secret);
+        Resumption { secret: self.secret, hkdf: self.hkdf }
     }
 }
 
@@ -117,12 +125,40 @@ impl<Stage> KeySchedule<Stage> {
         self.hkdf.expand_secret(&self.secret, label, transcript.as_ref(), len)
     }
 
-    fn next<Next>(self, input: Option<&Secret>) -> KeySchedule<Next> {
-        let salt = self.derive(b"derived", &self.hkdf.hash(&[]));
-        let zeros = &ZEROS[..self.hkdf.hash_algorithm().output_len()];
-        let secret = self.hkdf.extract(salt.expose(), input.map_or(zeros, Secret::expose));
-        KeySchedule { hkdf: self.hkdf, secret, stage: PhantomData }
+    /// The next secret takes the place of this one.
+    fn next<Next>(mut self, input: Option<&Secret>) -> KeySchedule<Next> {
+        let mut salt = HashSized::default();
+        let salt = salt.of(&self.hkdf);
+        self.hkdf.expand_into(self.secret.expose(), b"derived", self.hkdf.hash(&[]).as_ref(), salt);
+        let zeros = &ZEROS[..salt.len()];
+        let mut next = self.hkdf.mac(salt, input.map_or(zeros, Secret::expose));
+        self.secret.overwrite(next.as_ref());
+        next.zeroize();
+        KeySchedule { hkdf: self.hkdf, secret: self.secret, stage: PhantomData }
     }
+}
+
+/// Room for a secret of a hash's length that is needed for one step only; wiped when dropped.
+struct HashSized(Zeroizing<[u8; 48]>);
+
+impl HashSized {
+    fn of(&mut self, hkdf: &Hkdf) -> &mut [u8] {
+        &mut self.0[..hkdf.hash_algorithm().output_len()]
+    }
+}
+
+impl Default for HashSized {
+    fn default() -> Self {
+        Self(Zeroizing::new([0; 48]))
+    }
+}
+
+/// Finished, or a binder, from the secret it proves knowledge of (RFC 8446 §4.4.4).
+fn finished(hkdf: &Hkdf, secret: &[u8], transcript: &Digest) -> Digest {
+    let mut key = HashSized::default();
+    let key = key.of(hkdf);
+    hkdf.expand_into(secret, b"finished", b"", key);
+    hkdf.mac(key, transcript.as_ref())
 }
 
 /// The secrets of both directions of an epoch.
@@ -147,19 +183,17 @@ impl TrafficSecret {
     /// Keys for records (RFC 8446 §7.3) and for their numbers (RFC 9147 §4.2.3).
     pub fn keys(&self, hkdf: &Hkdf, aead: AeadAlgorithm) -> TrafficKeys {
         let key_len = aead.key_len();
-        let mut material = vec![0; 2 * key_len + NONCE_LEN];
-        let (key, rest) = material.split_at_mut(key_len);
-        let (number_key, iv) = rest.split_at_mut(key_len);
-        for (label, out) in [(&b"key"[..], key), (b"sn", number_key), (b"iv", iv)] {
-            hkdf.expand_label(&self.0, label, b"", out).expect("labels and keys are short");
-        }
-        TrafficKeys { material: Secret::new(material), key_len }
+        let mut keys = TrafficKeys { material: Zeroizing::new([0; MATERIAL_LEN]), key_len };
+        let (iv, rest) = keys.material.split_at_mut(NONCE_LEN);
+        let (key, rest) = rest.split_at_mut(key_len);
+        let number_key = &mut rest[..key_len];
+        hkdf.expand_each(self.expose(), [(b"key", key), (b"sn", number_key), (b"iv", iv)]);
+        keys
     }
 
     /// Finished.verify_data over a transcript (RFC 8446 §4.4.4).
     pub fn verify_data(&self, hkdf: &Hkdf, transcript: &Digest) -> Digest {
-        let key = hkdf.expand_secret(&self.0, b"finished", b"", hkdf.hash_algorithm().output_len());
-        hkdf.mac(key.expose(), transcript.as_ref())
+        finished(hkdf, self.expose(), transcript)
     }
 
     /// The secret after a KeyUpdate (RFC 8446 §7.2).
@@ -176,34 +210,46 @@ impl TrafficSecret {
 /// Length of every nonce (RFC 8446 §5.3).
 pub const NONCE_LEN: usize = 12;
 
+/// A nonce and two of the longest keys.
+const MATERIAL_LEN: usize = NONCE_LEN + 2 * 32;
+
 /// One direction's keys of one epoch.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct TrafficKeys {
-    /// Both keys, and the nonce: one allocation to make and to wipe.
-    material: Secret,
+    /// The nonce, and behind it both keys. Not on the heap: it lives only until ciphers are made of it.
+    material: Zeroizing<[u8; MATERIAL_LEN]>,
     key_len: usize,
 }
 
 impl TrafficKeys {
     /// Key of the AEAD.
     pub fn key(&self) -> &[u8] {
-        &self.material.expose()[..self.key_len]
+        &self.material[NONCE_LEN..NONCE_LEN + self.key_len]
     }
 
     /// Key of the cipher that hides record numbers.
     pub fn number_key(&self) -> &[u8] {
-        &self.material.expose()[self.key_len..2 * self.key_len]
+        &self.material[NONCE_LEN + self.key_len..NONCE_LEN + 2 * self.key_len]
     }
 
     /// What the record's number is added to, without carry, to make its nonce.
     pub fn iv(&self) -> &[u8] {
-        &self.material.expose()[2 * self.key_len..]
+        &self.material[..NONCE_LEN]
     }
 
     /// Keys from somewhere else than a traffic secret.
     #[cfg(test)]
     pub(crate) fn of(key: &[u8], iv: &[u8], number_key: &[u8]) -> Self {
-        Self { material: Secret::new([key, number_key, iv].concat()), key_len: key.len() }
+        let mut material = Zeroizing::new([0; MATERIAL_LEN]);
+        let parts = [iv, key, number_key].concat();
+        material[..parts.len()].copy_from_slice(&parts);
+        Self { material, key_len: key.len() }
+    }
+}
+
+impl fmt::Debug for TrafficKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TrafficKeys({} bytes)", self.key_len)
     }
 }
 

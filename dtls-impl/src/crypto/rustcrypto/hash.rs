@@ -5,7 +5,7 @@ use core::fmt;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest as _, Sha256, Sha384};
 
-use crate::crypto::{Digest, Hash, HashAlgorithm};
+use crate::crypto::{self, Digest, Hash, HashAlgorithm};
 
 pub(super) fn start(algorithm: HashAlgorithm) -> Box<dyn Hash> {
     match algorithm {
@@ -23,13 +23,29 @@ pub(super) fn of(algorithm: HashAlgorithm, bytes: &[u8]) -> Digest {
 
 pub(super) fn hmac(algorithm: HashAlgorithm, key: &[u8], parts: &[&[u8]]) -> Digest {
     match algorithm {
-        HashAlgorithm::Sha256 => mac::<Hmac<Sha256>>(key, parts),
-        HashAlgorithm::Sha384 => mac::<Hmac<Sha384>>(key, parts),
+        HashAlgorithm::Sha256 => finish(keyed::<Hmac<Sha256>>(key), parts),
+        HashAlgorithm::Sha384 => finish(keyed::<Hmac<Sha384>>(key), parts),
     }
 }
 
-fn mac<M: Mac + KeyInit>(key: &[u8], parts: &[&[u8]]) -> Digest {
-    let mut mac = <M as KeyInit>::new_from_slice(key).expect("HMAC takes keys of every length");
+pub(super) fn hmacs(algorithm: HashAlgorithm, key: &[u8], each: &mut dyn FnMut(&crypto::Hmac<'_>)) {
+    match algorithm {
+        HashAlgorithm::Sha256 => {
+            let keyed = keyed::<Hmac<Sha256>>(key);
+            each(&|parts| finish(keyed.clone(), parts));
+        }
+        HashAlgorithm::Sha384 => {
+            let keyed = keyed::<Hmac<Sha384>>(key);
+            each(&|parts| finish(keyed.clone(), parts));
+        }
+    }
+}
+
+fn keyed<M: KeyInit>(key: &[u8]) -> M {
+    <M as KeyInit>::new_from_slice(key).expect("HMAC takes keys of every length")
+}
+
+fn finish<M: Mac>(mut mac: M, parts: &[&[u8]]) -> Digest {
     for part in parts {
         mac.update(part);
     }

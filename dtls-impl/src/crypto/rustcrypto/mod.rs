@@ -18,8 +18,8 @@ use rustls_pki_types::{PrivateKeyDer, SignatureVerificationAlgorithm};
 
 use super::SigningKey;
 use super::{
-    Aead, AeadAlgorithm, CryptoError, CryptoProvider, Digest, Group, Hash, HashAlgorithm, KeyExchange, NumberCipher,
-    Response,
+    Aead, AeadAlgorithm, CryptoError, CryptoProvider, Digest, Group, Hash, HashAlgorithm, Hmac, KeyExchange,
+    NumberCipher, Response,
 };
 
 /// The provider over RustCrypto and dalek crates.
@@ -41,6 +41,10 @@ impl CryptoProvider for RustCrypto {
 
     fn hmac(&self, algorithm: HashAlgorithm, key: &[u8], parts: &[&[u8]]) -> Digest {
         hash::hmac(algorithm, key, parts)
+    }
+
+    fn hmacs(&self, algorithm: HashAlgorithm, key: &[u8], each: &mut dyn FnMut(&Hmac<'_>)) {
+        hash::hmacs(algorithm, key, each);
     }
 
     fn aead(&self, algorithm: AeadAlgorithm, key: &[u8]) -> Result<Box<dyn Aead>, CryptoError> {
