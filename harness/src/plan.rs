@@ -53,7 +53,7 @@ impl Plan {
             CredentialsSpec::Certificate(ChainShape { names, .. }) => names.first().map(String::as_str),
             CredentialsSpec::Psk { .. } => None,
         };
-        EndpointConfig {
+        let config = EndpointConfig {
             role,
             dtls: self.scenario.dtls,
             local,
@@ -69,7 +69,11 @@ impl Plan {
             give_up: spec.give_up,
             unix_time: pki::RUN_DATE,
             features: self.features(role, &spec.features),
-        }
+        };
+        let other = EndpointConfig { cookie: !config.cookie, ..config.clone() };
+        let stack = self.stack(role);
+        let is_other = spec.any_cookie && stack.unsupported(&config).is_some() && stack.unsupported(&other).is_none();
+        if is_other { other } else { config }
     }
 
     /// What a file says of the role, and what its visits need.

@@ -73,6 +73,11 @@ const BAD: &[(&str, &str)] = &[
         "3:27 an endpoint cannot have an MTU of 65508 B: from 256 B, below which no stack can work, to 65507 B, UDP's largest",
     ),
     ("endpoints: {client: {cookie: false}}", "3:30 a client does not ask for cookies: put `cookie` under `server`"),
+    ("endpoints: {client: {any-cookie: true}}", "3:34 a client does not ask for cookies: put `cookie` under `server`"),
+    (
+        "endpoints: {server: {any-cookie: true, cookie: true}}",
+        "3:34 with `cookie` the choice is made: keep one of them",
+    ),
     (
         "endpoints: {both: {timer: {initial: 2 s, max: 1 s}}}",
         "3:47 the cap is below the first timeout: `max` is at least `initial`",

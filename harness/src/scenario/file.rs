@@ -109,6 +109,8 @@ pub(super) struct EndpointKeys {
     pub(super) mtu: Option<Value<Bytes>>,
     /// Server: answer the first ClientHello with a HelloVerifyRequest, or HelloRetryRequest. Default true.
     pub(super) cookie: Option<At<bool>>,
+    /// Server: ask for a cookie if the stack can, and do without if it cannot. For scenarios of whatever stacks agree on.
+    pub(super) any_cookie: Option<At<bool>>,
     /// Cipher suites in order of preference, IANA names without `TLS_`.
     pub(super) suites: Option<Vec<At<String>>>,
     /// Key exchange groups in order of preference.

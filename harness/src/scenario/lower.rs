@@ -73,7 +73,8 @@ impl Source<'_> {
             duration,
             dtls,
             credentials: credentials.clone(),
-            cookie: server.cookie,
+            // What only one of the two ways has can not be told to happen.
+            cookie: server.cookie && !server.any_cookie,
             last_visit,
             client_auth: server.features.client_auth != ClientAuth::None,
             tickets: server.features.resumption.is_some_and(|resumption| resumption.by == ResumeBy::Tickets),
@@ -178,9 +179,14 @@ impl Source<'_> {
                 })?
             }
         };
-        if let (Role::Client, Some(cookie)) = (role, &own.cookie) {
+        if let (Role::Client, Some(cookie)) = (role, own.cookie.as_ref().or(own.any_cookie.as_ref())) {
             return Err(self.error(cookie, "a client does not ask for cookies", "put `cookie` under `server`"));
         }
+        let any_cookie = own.any_cookie.as_ref().or(both.any_cookie.as_ref());
+        if let (Some(any), Some(_)) = (any_cookie, own.cookie.as_ref().or(both.cookie.as_ref())) {
+            return Err(self.error(any, "with `cookie` the choice is made", "keep one of them"));
+        }
+        let any_cookie = any_cookie.is_some_and(|any| any.value);
         let suites = own.suites.as_ref().or(both.suites.as_ref());
         let groups = own.groups.as_ref().or(both.groups.as_ref()).cloned().unwrap_or_default();
         let kem = groups.iter().find(|group| group.value == Group::X25519MlKem768);
@@ -210,6 +216,7 @@ impl Source<'_> {
         Ok(EndpointSpec {
             mtu,
             cookie: own.cookie.as_ref().or(both.cookie.as_ref()).is_none_or(|cookie| cookie.value),
+            any_cookie,
             suites: suites.into_iter().flatten().map(|suite| suite.value.clone()).collect(),
             groups: groups.iter().map(|group| group.value).collect(),
             timer_initial,

@@ -163,6 +163,8 @@ pub struct EndpointSpec {
     pub mtu: u16,
     /// Server: ask for a cookie.
     pub cookie: bool,
+    /// Server: if the stack cannot do with a cookie, or without, the other will do as well.
+    pub any_cookie: bool,
     /// Cipher suites, IANA names without `TLS_`.
     pub suites: Vec<String>,
     /// Key exchange groups.
