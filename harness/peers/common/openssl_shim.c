@@ -93,7 +93,7 @@ struct wt_peer {
     wt_base base;
     wt_context *context;
     SSL *ssl;
-    int started, established, peer_closed, ended;
+    int started, established, ended;
     uint8_t plaintext[PLAINTEXT_MAX];
 };
 
@@ -659,7 +659,7 @@ static void report_established(wt_peer *peer) {
 
 /* Has the stack do all that it can: the handshake, and then reading, which is also how it repeats its last flight. */
 static void go_on(wt_peer *peer) {
-    while (!peer->ended && !peer->peer_closed) {
+    while (!peer->ended) {
         ERR_clear_error();
         int result = peer->established ? SSL_read(peer->ssl, peer->plaintext, sizeof peer->plaintext)
                                        : SSL_do_handshake(peer->ssl);
@@ -674,10 +674,10 @@ static void go_on(wt_peer *peer) {
         case SSL_ERROR_WANT_WRITE: return;
         case SSL_ERROR_ZERO_RETURN:
             wt_push(&peer->base.events, WT_EVENT_PEER_CLOSED, NULL, 0);
-            peer->peer_closed = 1;
             /* Answering is left to the application (RFC 5246 section 7.2.1), and a session that ends without is not
              * resumed by OpenSSL. */
             if (SSL_shutdown(peer->ssl) < 0) ERR_clear_error();
+            peer->ended = 1;
             return;
         default: fail(peer, "SSL_ERROR_SYSCALL"); return;
         }
