@@ -52,7 +52,8 @@
 static const char *stack_version(void);
 
 #if BORING
-/* Its generator is seeded anew on each thread, from the system call that is taken over: nothing to do here. */
+/* Its generator is seeded on each thread anew, from the system call that is taken over. Asking it here has it look at the
+ * system before any run. */
 static int take_over_random(void) {
     uint8_t byte;
     return RAND_bytes(&byte, 1);
@@ -148,18 +149,8 @@ static int queue_read(BIO *bio, char *out, int capacity) {
 }
 
 static long queue_ctrl(BIO *bio, int command, long number, void *pointer) {
-    (void)number, (void)pointer;
-    wt_peer *peer = BIO_get_data(bio);
-    switch (command) {
-    case BIO_CTRL_FLUSH: return 1;
-#if BORING
-    case BIO_CTRL_DGRAM_QUERY_MTU: return peer->context->config.mtu;
-#else
-    case BIO_CTRL_DGRAM_QUERY_MTU:
-    case BIO_CTRL_DGRAM_GET_FALLBACK_MTU: return peer->context->config.mtu;
-#endif
-    default: return 0;
-    }
+    (void)bio, (void)number, (void)pointer;
+    return command == BIO_CTRL_FLUSH;
 }
 
 /* ---- callbacks -------------------------------------------------------------------------------------------------- */
@@ -295,7 +286,8 @@ static const char *unsupported(const wt_config *config) {
     }
 #if BORING
     if (config->role == WT_SERVER && config->cookie) return "its server never asks for a cookie";
-    if (config->timer_max && config->timer_max != TIMER_CAP) return "caps its retransmission timer at 60 s, which cannot be set";
+    if ((config->timer_max && config->timer_max != TIMER_CAP) || config->timer_initial > TIMER_CAP)
+        return "caps its retransmission timer at 60 s, which cannot be set";
     if (config->timer_initial % MILLISECOND) return "sets its retransmission timer in whole milliseconds";
     if (config->version == WT_V13) {
         if (config->suites_len) return "has a fixed list of cipher suites for DTLS 1.3";
@@ -334,7 +326,7 @@ static const char *unsupported(const wt_config *config) {
 
 /* ---- contexts --------------------------------------------------------------------------------------------------- */
 
-/* Joins what `name_of` says for each of a list with colons; the caller frees it. NULL if the memory is out or a name unknown. */
+/* Joins what `name_of` says for each of a list with colons; the caller frees it. NULL if there is no memory or no such name. */
 static char *join(const char *const *names, size_t count, const char *(*name_of)(const char *)) {
     char *out = calloc(count + 1, 80);
     for (size_t i = 0; out && i < count; i++) {
