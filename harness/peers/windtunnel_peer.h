@@ -193,7 +193,8 @@ typedef struct wt_event {
 enum wt_ask {
     WT_ASK_UPDATE_KEYS = 1,          /* argument: 1 if the peer is to do the same */
     WT_ASK_REQUEST_CONNECTION_IDS = 2, /* argument: how many */
-    WT_ASK_NEW_CONNECTION_IDS = 3,   /* argument: how many */
+    WT_ASK_NEW_CONNECTION_IDS = 3,   /* argument: how many, to use when the other end likes */
+    WT_ASK_REPLACE_CONNECTION_IDS = 4, /* argument: how many, in place of those before */
 };
 
 /* ---- the table -------------------------------------------------------------------------------------------------- */

@@ -99,8 +99,10 @@ pub enum Ask {
     },
     /// So many connection IDs of the peer's (RFC 9147 §9).
     RequestConnectionIds(u8),
-    /// To give the peer so many more (RFC 9147 §9).
+    /// To give the peer so many more, for when it likes (RFC 9147 §9).
     NewConnectionIds(u8),
+    /// To give the peer so many in place of those before (RFC 9147 §9).
+    ReplaceConnectionIds(u8),
 }
 
 impl fmt::Display for Ask {
@@ -110,6 +112,7 @@ impl fmt::Display for Ask {
             Self::UpdateKeys { request_peer: true } => f.write_str("update keys of both"),
             Self::RequestConnectionIds(count) => write!(f, "ask for {count} connection IDs"),
             Self::NewConnectionIds(count) => write!(f, "give {count} connection IDs"),
+            Self::ReplaceConnectionIds(count) => write!(f, "give {count} connection IDs to use at once"),
         }
     }
 }

@@ -80,10 +80,13 @@ impl Plan {
     fn features(&self, role: Role, given: &Features) -> Features {
         let mut features = given.clone();
         let steps = self.scenario.visits.iter().flat_map(|visit| &visit.workload.steps);
-        for step in steps.filter(|step| step.by == role) {
+        for step in steps {
             match step.ask {
-                Ask::UpdateKeys { .. } => features.key_update = true,
-                Ask::RequestConnectionIds(_) | Ask::NewConnectionIds(_) => features.connection_id_messages = true,
+                Ask::UpdateKeys { .. } => features.key_update |= step.by == role,
+                // The peer has to know what to do with them.
+                Ask::RequestConnectionIds(_) | Ask::NewConnectionIds(_) | Ask::ReplaceConnectionIds(_) => {
+                    features.connection_id_messages = true;
+                }
             }
         }
         // Each end has to know what the other will show, or ask for.

@@ -15,6 +15,7 @@ use crate::endpoint::Role;
 const PATH_CHECK: ContentType = ContentType(27);
 
 const CLIENT_HELLO: u8 = 1;
+const NEW_CONNECTION_ID: u8 = 10;
 const SERVER_HELLO: u8 = 2;
 
 /// Where the random lies in both hellos: after the version.
@@ -109,7 +110,7 @@ impl Association {
         if !may_be {
             return None;
         }
-        let cid_len = self.connection_ids.len(from);
+        let cid_len = self.connection_ids.len13(from, Reader::clone(reader).take_rest());
         // Records with and without may come after one another, though not in one datagram (RFC 9147 §4).
         let parse = |cid_len| {
             let mut rest = *reader;
@@ -282,6 +283,13 @@ impl Association {
                         self.connection_ids.learn(Role::Server, &hello.extensions);
                     }
                 }
+            }
+            (_, Some(Message::NewConnectionId)) => {
+                let message = self.sent[from as usize].prefix(message_seq, NEW_CONNECTION_ID);
+                if let Ok(message) = wire::NewConnectionId::parse(message) {
+                    self.connection_ids.learn_new(from, &message);
+                }
+                return;
             }
             (
                 Role::Server,

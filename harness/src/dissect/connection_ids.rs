@@ -1,7 +1,7 @@
 //! Connection IDs on records: how long they are, learned from the hellos, and which of a receiver's IDs is which
 //! (RFC 9146 §3, RFC 9147 §9). Opens nothing.
 
-use dtls_impl::wire::{ContentType, Extensions, ProtocolVersion, Reader, RecordHeader};
+use dtls_impl::wire::{ContentType, Extensions, NewConnectionId, ProtocolVersion, Reader, RecordHeader};
 
 use crate::endpoint::Role;
 
@@ -16,6 +16,8 @@ const IDS_MAX: usize = 256;
 pub(super) struct ConnectionIds {
     /// The one each end asked for in its hello.
     asked: [Option<Vec<u8>>; 2],
+    /// Those that an end gave later, whose lengths are its own business.
+    given: [Vec<Vec<u8>>; 2],
     /// Those seen on records, by receiver.
     seen: [Vec<Vec<u8>>; 2],
 }
@@ -37,6 +39,24 @@ impl ConnectionIds {
         let [Some(_), Some(_)] = &self.asked else { return None };
         let asked = self.asked[from.peer() as usize].as_ref()?;
         Some(asked.len()).filter(|len| *len > 0)
+    }
+
+    /// Takes what an end gives in a NewConnectionId.
+    pub(super) fn learn_new(&mut self, gives: Role, message: &NewConnectionId<'_>) {
+        let given = &mut self.given[gives as usize];
+        for id in message.cids.iter().take(IDS_MAX - given.len().min(IDS_MAX)) {
+            if given.iter().all(|known| known != id) {
+                given.push(id.to_vec());
+            }
+        }
+    }
+
+    /// Length of the ID on the record of DTLS 1.3 that comes next from `from`: that of one given later that it shows, the
+    /// longest if there are several, or else as in [`len`](Self::len).
+    pub(super) fn len13(&self, from: Role, record: &[u8]) -> Option<usize> {
+        let shown = |id: &&Vec<u8>| record.get(1..).is_some_and(|rest| rest.starts_with(id));
+        let given = self.given[from.peer() as usize].iter().filter(shown).map(Vec::len).max();
+        given.filter(|len| *len > 0).or_else(|| self.len(from))
     }
 
     /// Which of the receiver's this one is, from 1 by first appearance.

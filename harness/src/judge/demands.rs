@@ -7,7 +7,7 @@ use dtls_impl::wire::AlertDescription;
 
 use super::invariants::label;
 use super::{Complaint, association, selective};
-use crate::dissect::{Body, Message};
+use crate::dissect::{Body, Dissected, Message};
 use crate::endpoint::{Dtls, Role};
 use crate::observe::{Observation, PartKey, Transmission};
 use crate::scenario::{
@@ -58,7 +58,7 @@ pub(super) fn check(scenario: &Scenario, seen: &Observation, run: &Observation, 
         Demand::DatagramSize { from, at_most, reaches } => datagram_size(seen, *from, *at_most, *reaches),
         Demand::Fragments { message, count } => fragments(seen, *message, *count),
         Demand::Echo { count } => counted("messages came back to the client", seen.echoes.len(), *count, None),
-        Demand::Sent { select, count } => sent(run, select, *count),
+        Demand::Sent { select, connection_id, count } => sent(run, select, *connection_id, *count),
         Demand::Alert { from, description, count } => alerts(seen, *from, description, *count),
         Demand::Discards { by, count } => discards(seen, *by, *count),
         Demand::Struck { impairment, count, per: Per::Run } => struck(run, *impairment, *count),
@@ -302,9 +302,14 @@ fn is_part(part: PartKey, message: Message) -> bool {
     }
 }
 
-fn sent(seen: &Observation, select: &Selector, count: CountCheck) -> Check {
-    let mut found =
-        seen.read().filter(|(datagram, read)| selects(select, datagram.visit, datagram.at, datagram.from, read));
+fn sent(seen: &Observation, select: &Selector, connection_id: Option<u32>, count: CountCheck) -> Check {
+    let has = |read: &Dissected| {
+        let shown = || read.records.iter().filter_map(|record| record.connection_id.map(u32::from));
+        connection_id.is_none_or(|wanted| shown().any(|shown| shown == wanted))
+    };
+    let mut found = seen
+        .read()
+        .filter(|(datagram, read)| selects(select, datagram.visit, datagram.at, datagram.from, read) && has(read));
     let first = found.next().map(|(datagram, _)| datagram);
     let number = usize::from(first.is_some()) + found.count();
     counted("datagrams of this kind were sent", number, count, first.map(label))

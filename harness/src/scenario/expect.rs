@@ -116,7 +116,13 @@ impl Source<'_> {
             }
             ExpectStep::Sent(keys) => {
                 let keys = &keys.value;
-                Demand::Sent { select: self.selector(keys.picks(), facts)?, count: self.read(&keys.count)? }
+                let connection_id =
+                    keys.connection_id.as_ref().map(|at| self.ordinal(at, "connection-id")).transpose()?;
+                Demand::Sent {
+                    select: self.selector(keys.picks(), facts)?,
+                    connection_id,
+                    count: self.read(&keys.count)?,
+                }
             }
             ExpectStep::Alert(At { value: keys, .. }) => {
                 let description = &keys.description;

@@ -573,7 +573,7 @@ pub(super) struct WorkloadKeys {
     /// Have an end ask its peer for connection IDs (DTLS 1.3).
     pub(super) request_connection_ids: Option<At<ConnectionIdKeys>>,
     /// Have an end give its peer connection IDs unasked (DTLS 1.3).
-    pub(super) new_connection_ids: Option<At<ConnectionIdKeys>>,
+    pub(super) new_connection_ids: Option<At<NewConnectionIdKeys>>,
 }
 
 /// An update of keys.
@@ -600,6 +600,21 @@ pub(super) struct ConnectionIdKeys {
     pub(super) after: Option<Value<Number>>,
     /// How many, 1 to 255. Default 1.
     pub(super) count: Option<Value<Number>>,
+}
+
+/// Connection IDs for the peer.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "new-connection-ids")]
+pub(super) struct NewConnectionIdKeys {
+    /// Which end gives them. Default `client`.
+    pub(super) by: Option<Who>,
+    /// After this many messages of the client. Default 1.
+    pub(super) after: Option<Value<Number>>,
+    /// How many, 1 to 255. Default 1.
+    pub(super) count: Option<Value<Number>>,
+    /// The peer is to use them from now on, and none of before. Default false: spares.
+    pub(super) immediate: Option<bool>,
 }
 
 /// One end, or both.
@@ -877,6 +892,8 @@ selector_struct! {
     /// Datagrams and their number.
     #[schemars(rename = "sent")]
     SentKeys {
+        /// Has a record with the nth connection ID of the other end's to be seen, from 1.
+        connection_id: Option<Value<Number>>,
         /// How many.
         count: Value<Count>,
     }

@@ -36,6 +36,8 @@ pub(super) struct Facts {
     pub(super) early_data: bool,
     /// Whether an application asks for new keys.
     pub(super) updates_keys: bool,
+    /// Whether an application asks for connection IDs, or gives some.
+    pub(super) gives_ids: bool,
 }
 
 impl Source<'_> {
@@ -84,6 +86,10 @@ impl Source<'_> {
                 .iter()
                 .flat_map(|visit| &visit.workload.steps)
                 .any(|step| matches!(step.ask, Ask::UpdateKeys { .. })),
+            gives_ids: visits
+                .iter()
+                .flat_map(|visit| &visit.workload.steps)
+                .any(|step| !matches!(step.ask, Ask::UpdateKeys { .. })),
         };
         let faults = file.faults.iter().map(|step| self.fault(step, &facts)).collect::<Result<Vec<_>, _>>()?;
         let expect = self.expectations(&file.expect, &facts, &network, &faults, &visits)?;

@@ -524,6 +524,8 @@ pub enum Demand {
     Sent {
         /// Which.
         select: Selector,
+        /// Only those with a record that has this connection ID of the receiver's, from 1 by first appearance.
+        connection_id: Option<u32>,
         /// How many; `0` demands their absence.
         count: CountCheck,
     },

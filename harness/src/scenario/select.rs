@@ -300,6 +300,9 @@ impl Source<'_> {
             Message::HelloRequest => "nobody renegotiates here",
             Message::NewSessionTicket if !facts.tickets => "nobody resumes here",
             Message::KeyUpdate if !facts.updates_keys => "nobody updates keys here",
+            Message::RequestConnectionId | Message::NewConnectionId if !facts.gives_ids => {
+                "nobody asks for connection IDs or gives any here"
+            }
             _ => return Ok(()),
         };
         Err(self.error(at, format!("{message} is not sent in this scenario"), why))

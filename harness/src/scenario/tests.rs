@@ -276,6 +276,16 @@ fn visits_are_counted_or_listed_and_faults_mean_the_last() {
     assert_eq!(second.begin, Begin::At(SimTime::ZERO + Duration::from_secs(10)));
     assert_eq!((second.same_address, second.resume, second.early_data), (true, true, Some(100)));
     assert_eq!((third.begin, third.resume), (Begin::After(Duration::from_secs(2)), false));
+    let given = good(
+        "dtls: 1.3\nworkload: {messages: 3, new-connection-ids: {by: both, count: 2, immediate: true, after: 2}, \
+         request-connection-ids: {by: server, count: 3}}",
+    );
+    let steps = [
+        Step { by: Role::Server, after: 1, ask: Ask::RequestConnectionIds(3) },
+        Step { by: Role::Client, after: 2, ask: Ask::ReplaceConnectionIds(2) },
+        Step { by: Role::Server, after: 2, ask: Ask::ReplaceConnectionIds(2) },
+    ];
+    assert_eq!(given.visits[0].workload.steps, steps);
     let ask = Ask::UpdateKeys { request_peer: true };
     assert_eq!(third.workload.steps, Role::BOTH.map(|by| Step { by, after: 2, ask }));
     let nat = listed.network.nat.as_ref().expect("a NAT");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::error::{Error, Source};
-use super::file::{Closer, ConnectionIdKeys, File, UpdateKeysKeys, VisitKeys, Who, WorkloadKeys};
+use super::file::{Closer, ConnectionIdKeys, File, NewConnectionIdKeys, UpdateKeysKeys, VisitKeys, Who, WorkloadKeys};
 use super::text::{At, Bytes, Number, Several, Value};
 use super::{Begin, Step, VisitSpec, Workload};
 use crate::endpoint::{Ask, Dtls, Role};
@@ -156,7 +156,7 @@ impl Source<'_> {
         &self,
         update: Option<&At<UpdateKeysKeys>>,
         request: Option<&At<ConnectionIdKeys>>,
-        give: Option<&At<ConnectionIdKeys>>,
+        give: Option<&At<NewConnectionIdKeys>>,
         dtls: Dtls,
     ) -> Result<Vec<Step>, Error> {
         let mut steps = Vec::new();
@@ -168,22 +168,29 @@ impl Source<'_> {
             let request_peer = keys.value.request_peer.unwrap_or(false);
             add(keys.value.by, self.step_after(keys.value.after.as_ref())?, Ask::UpdateKeys { request_peer });
         }
-        for (is_request, keys) in [(true, request), (false, give)] {
-            let Some(keys) = keys else { continue };
+        if let Some(keys) = request {
             self.only_13(keys, dtls)?;
-            let count = match &keys.value.count {
-                None => 1,
-                Some(at) => u8::try_from(self.read(at)?)
-                    .ok()
-                    .filter(|count| *count > 0)
-                    .ok_or_else(|| self.error(at, "one message cannot ask for or give so many", "from 1 to 255"))?,
-            };
-            let ask = if is_request { Ask::RequestConnectionIds(count) } else { Ask::NewConnectionIds(count) };
+            let count = self.connection_ids(keys.value.count.as_ref())?;
+            add(keys.value.by, self.step_after(keys.value.after.as_ref())?, Ask::RequestConnectionIds(count));
+        }
+        if let Some(keys) = give {
+            self.only_13(keys, dtls)?;
+            let count = self.connection_ids(keys.value.count.as_ref())?;
+            let immediate = keys.value.immediate.unwrap_or(false);
+            let ask = if immediate { Ask::ReplaceConnectionIds(count) } else { Ask::NewConnectionIds(count) };
             add(keys.value.by, self.step_after(keys.value.after.as_ref())?, ask);
         }
         // In the order in which they are due; those due together in the order of the keys above.
         steps.sort_by_key(|step| step.after);
         Ok(steps)
+    }
+
+    fn connection_ids(&self, count: Option<&Value<Number>>) -> Result<u8, Error> {
+        let Some(at) = count else { return Ok(1) };
+        u8::try_from(self.read(at)?)
+            .ok()
+            .filter(|count| *count > 0)
+            .ok_or_else(|| self.error(at, "one message cannot ask for or give so many", "from 1 to 255"))
     }
 
     fn step_after(&self, at: Option<&Value<Number>>) -> Result<u32, Error> {

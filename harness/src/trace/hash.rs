@@ -148,6 +148,7 @@ impl Encoder {
                     Ask::UpdateKeys { request_peer } => (0, u8::from(*request_peer)),
                     Ask::RequestConnectionIds(count) => (1, *count),
                     Ask::NewConnectionIds(count) => (2, *count),
+                    Ask::ReplaceConnectionIds(count) => (3, *count),
                 };
                 self.u8(tag);
                 self.u8(value);

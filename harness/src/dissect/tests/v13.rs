@@ -192,6 +192,24 @@ fn connection_ids_are_as_long_as_their_receiver_said_and_numbered_as_they_appear
 }
 
 #[test]
+fn connection_ids_given_later_may_have_other_lengths() {
+    let mut dissector = with_keys();
+    dissector.datagram(Role::Client, &handshake(0, &client_hello13(0, &connection_id(0)).whole()));
+    let hello = hello13(0, SERVER_RANDOM, &connection_id(3));
+    dissector.datagram(Role::Server, &handshake(0, &hello.whole()));
+    // NewConnectionId with two spares, of five bytes and of one.
+    let body = [&[0, 8, 5][..], b"abcde", &[1, b'z', 1]].concat();
+    let read = dissector.datagram(Role::Server, &sealed(3, 0, 22, &Msg::new(10, 6, &body).whole()));
+    assert_eq!(read.malformed, None);
+    for (number, id) in [(1, &b"abc"[..]), (2, b"abcde"), (3, b"z"), (2, b"abcde"), (1, b"abc")] {
+        let plain = sealed(3, 7, 23, &[0; 40]);
+        let record = [&[plain[0] | 0b0001_0000][..], id, &plain[1..]].concat();
+        let read = dissector.datagram(Role::Client, &record);
+        assert_eq!((read.malformed, read.records.len(), read.records[0].connection_id), (None, 1, Some(number)));
+    }
+}
+
+#[test]
 fn path_checks_and_new_connection_ids_are_outside_flights() {
     let mut dissector = with_keys();
     story().iter().take(5).for_each(|(from, _, bytes)| _ = dissector.datagram(*from, bytes));

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 
 use std::sync::Arc;
 
+use dtls_impl::wire::ConnectionIdUsage;
 use dtls_impl::{Connection, Event, Instant, Output, PeerIdentity};
 use sha2::{Digest, Sha256};
 
@@ -208,7 +209,13 @@ impl Endpoint for NativeEndpoint {
         let connection = self.connection().ok_or("not started")?;
         let done = match ask {
             Ask::UpdateKeys { request_peer } => connection.update_keys(instant(now), request_peer),
-            Ask::RequestConnectionIds(_) | Ask::NewConnectionIds(_) => return Err(format!("cannot {ask}")),
+            Ask::RequestConnectionIds(count) => connection.request_connection_ids(instant(now), count),
+            Ask::NewConnectionIds(count) => {
+                connection.new_connection_ids(instant(now), count, ConnectionIdUsage::Spare)
+            }
+            Ask::ReplaceConnectionIds(count) => {
+                connection.new_connection_ids(instant(now), count, ConnectionIdUsage::Immediate)
+            }
         };
         done.map_err(|error| error.to_string())
     }

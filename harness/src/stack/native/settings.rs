@@ -21,7 +21,7 @@ use crate::endpoint::{
 use crate::pki::{self, Identity};
 
 /// What it has of [`Features`](crate::endpoint::Features).
-pub(super) const FEATURES: [&str; 10] = [
+pub(super) const FEATURES: [&str; 11] = [
     "session resumption",
     "choice of PSK modes",
     "import of external PSKs",
@@ -32,6 +32,7 @@ pub(super) const FEATURES: [&str; 10] = [
     "choice of application protocols",
     "limit on the size of records",
     "connection IDs",
+    "requests for connection IDs",
 ];
 
 /// Tickets with early data that a server remembers: more than any scenario uses.

@@ -139,6 +139,7 @@ pub(super) mod ask {
     pub(in super::super) const UPDATE_KEYS: u32 = 1;
     pub(in super::super) const REQUEST_CONNECTION_IDS: u32 = 2;
     pub(in super::super) const NEW_CONNECTION_IDS: u32 = 3;
+    pub(in super::super) const REPLACE_CONNECTION_IDS: u32 = 4;
 }
 
 /// `wt_context` and `wt_peer`: known to the plugin alone.

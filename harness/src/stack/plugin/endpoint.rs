@@ -330,6 +330,7 @@ impl Endpoint for PluginEndpoint {
             Ask::UpdateKeys { request_peer } => (ask::UPDATE_KEYS, u32::from(request_peer)),
             Ask::RequestConnectionIds(count) => (ask::REQUEST_CONNECTION_IDS, count.into()),
             Ask::NewConnectionIds(count) => (ask::NEW_CONNECTION_IDS, count.into()),
+            Ask::ReplaceConnectionIds(count) => (ask::REPLACE_CONNECTION_IDS, count.into()),
         };
         // SAFETY: see above.
         Self::refusal(unsafe { call(peer, now.as_nanos(), what, argument) })
