@@ -18,8 +18,9 @@ usage: client [OPTION]... ADDRESS:PORT
   --psk HEX            pre-shared key
   --psk-identity NAME  its identity (Client_identity)
   --ca FILE            certificates to trust, PEM
+  --peer-key FILE      the server's public key, PEM, which it shows without a certificate
   --cert FILE          the client's own chain, PEM, for servers that ask
-  --key FILE           the private key of its first certificate, PEM
+  --key FILE           the private key of its first certificate, PEM, or a key to show without one
   --server-name NAME   name in the server's certificate
   --dtls VERSION       1.2, 1.3 or both (both)
   --suites A:B         cipher suites, by their registered names
@@ -35,14 +36,18 @@ async fn main() {
     let mut arguments = Arguments::new(USAGE);
     let provider = options::provider();
     let psk = options::psk(&mut arguments);
-    let credentials = match (psk, arguments.value("--ca")) {
-        (Some((identity, key)), None) => ClientCredentials::Psk(Psk { identity, key }),
-        (None, Some(path)) => {
+    let credentials = match (psk, arguments.value("--ca"), arguments.value("--peer-key")) {
+        (Some((identity, key)), None, None) => ClientCredentials::Psk(Psk { identity, key }),
+        (None, Some(path), None) => {
             let verifier = ServerVerifier::new(options::certificates(&path));
             let verifier = verifier.unwrap_or_else(|error| fail(format_args!("{path}: {error}")));
             ClientCredentials::Certificate { verifier: Arc::new(verifier) }
         }
-        _ => fail("either --psk or --ca is needed"),
+        (None, None, Some(path)) => {
+            let verifier = ServerVerifier::raw_public_keys([options::public_key(&path)]);
+            ClientCredentials::Certificate { verifier: Arc::new(verifier) }
+        }
+        _ => fail("one of --psk, --ca and --peer-key is needed"),
     };
     let mut config = ClientConfig::new(Arc::clone(&provider), credentials);
     config.identity = options::certified_key(&mut arguments, &*provider);

@@ -19,8 +19,9 @@ usage: server [OPTION]... ADDRESS:PORT
   --psk HEX            pre-shared key
   --psk-identity NAME  its identity (Client_identity)
   --cert FILE          the server's chain, PEM, its own certificate first
-  --key FILE           the private key of the first, PEM
+  --key FILE           the private key of the first, PEM, or a key to show without a certificate
   --client-ca FILE     certificates to trust, PEM: clients must have one of them
+  --peer-key FILE      the public key, PEM, that clients must have and show without a certificate
   --dtls VERSION       1.2, 1.3 or both (both)
   --suites A:B         cipher suites, by their registered names
   --groups A:B         of x25519, p-256, p-384, x25519mlkem768 (x25519:p-256)
@@ -41,7 +42,7 @@ async fn main() {
             ServerCredentials::Psk { keys, hint: None, unknown: UnknownIdentity::Alert }
         }
         (None, Some(certified)) => ServerCredentials::Certificate(certified),
-        _ => fail("either --psk, or --cert and --key are needed"),
+        _ => fail("--psk is needed, or --key, with --cert or alone"),
     };
     let mut secret = [0; 64];
     if let Err(error) = getrandom::fill(&mut secret) {
@@ -57,9 +58,15 @@ async fn main() {
     };
     let mut config = ServerConfig::new(provider, credentials, cookies);
     options::common(&mut arguments, &mut config.common);
-    if let Some(path) = arguments.value("--client-ca") {
-        let verifier = ClientVerifier::new(options::certificates(&path));
-        let verifier = verifier.unwrap_or_else(|error| fail(format_args!("{path}: {error}")));
+    let verifier = match (arguments.value("--client-ca"), arguments.value("--peer-key")) {
+        (Some(path), _) => {
+            let verifier = ClientVerifier::new(options::certificates(&path));
+            Some(verifier.unwrap_or_else(|error| fail(format_args!("{path}: {error}"))))
+        }
+        (None, Some(path)) => Some(ClientVerifier::raw_public_keys([options::public_key(&path)])),
+        (None, None) => None,
+    };
+    if let Some(verifier) = verifier {
         config.client_auth = ClientAuth::Required(Arc::new(verifier));
     }
     if arguments.flag("--no-tickets") {

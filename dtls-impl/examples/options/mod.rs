@@ -10,7 +10,7 @@ use dtls_impl::crypto::{CryptoProvider, Group, Secret, rustcrypto};
 use dtls_impl::wire::{CipherSuite, ProtocolVersion};
 use dtls_impl::{Negotiated, PeerIdentity};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, SubjectPublicKeyInfoDer};
 
 /// One message that says what is wrong, and how it would be right.
 pub(crate) fn fail(message: impl Display) -> ! {
@@ -78,17 +78,25 @@ pub(crate) fn certificates(path: &str) -> Vec<CertificateDer<'static>> {
     read.unwrap_or_else(|error| fail(format_args!("{path} holds no certificates in PEM: {error}")))
 }
 
-/// What `--cert` and `--key` name, if both are there.
+/// What `--cert` and `--key` name, or `--key` alone: then the key is shown without a certificate.
 pub(crate) fn certified_key(arguments: &mut Arguments, provider: &dyn CryptoProvider) -> Option<CertifiedKey> {
-    let (chain, path) = match (arguments.value("--cert"), arguments.value("--key")) {
-        (Some(chain), Some(key)) => (chain, key),
-        (None, None) => return None,
-        _ => fail("--cert and --key go together"),
+    let (chain, path) = (arguments.value("--cert"), arguments.value("--key"));
+    let Some(path) = path else {
+        return chain.map(|_| fail("--cert needs --key"));
     };
     let key = PrivateKeyDer::from_pem_file(&path)
         .unwrap_or_else(|error| fail(format_args!("{path} holds no private key in PEM: {error}")));
-    let certified = CertifiedKey::new(provider, certificates(&chain), &key);
-    Some(certified.unwrap_or_else(|error| fail(format_args!("{chain} and {path}: {error}"))))
+    let certified = match chain {
+        Some(chain) => CertifiedKey::new(provider, certificates(&chain), &key),
+        None => CertifiedKey::raw_public_key(provider, &key),
+    };
+    Some(certified.unwrap_or_else(|error| fail(format_args!("{path}: {error}"))))
+}
+
+/// A public key, DER.
+pub(crate) fn public_key(path: &str) -> Vec<u8> {
+    let read = SubjectPublicKeyInfoDer::from_pem_file(path);
+    read.unwrap_or_else(|error| fail(format_args!("{path} holds no public key in PEM: {error}"))).to_vec()
 }
 
 pub(crate) fn provider() -> Arc<dyn CryptoProvider> {
