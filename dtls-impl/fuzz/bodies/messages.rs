@@ -1,6 +1,7 @@
 use dtls_impl::wire::{
-    Ack, Alert, Certificate, Certificate13, CertificateRequest, CertificateRequest13, CertificateVerify, ClientHello,
-    EncryptedExtensions, Finished, Finished13, Fragments, HelloVerifyRequest, KeyUpdate, NewSessionTicket, ServerHello,
+    Ack, Alert, Certificate, Certificate13, CertificateOf, CertificateRequest, CertificateRequest13, CertificateVerify,
+    ClientHello, ClientKeyExchange, EncryptedExtensions, Finished, Finished13, Fragments, HelloVerifyRequest,
+    KeyUpdate, NewConnectionId, NewSessionTicket, NewSessionTicket12, PathMessage, RequestConnectionId, ServerHello,
     ServerKeyExchangeEcdhePsk, ServerKeyExchangePsk, ServerKeyExchangeSigned, Writer,
 };
 
@@ -32,13 +33,25 @@ pub(crate) fn messages(input: &[u8]) {
         let _ = (extensions.supported_versions(), extensions.key_shares(), extensions.offered_psks());
         let _ = (extensions.psk_key_exchange_modes(), extensions.cookie(), extensions.binders_len());
         let _ = (extensions.early_data(), extensions.has_duplicates());
+        for of in [CertificateOf::Client, CertificateOf::Server] {
+            let _ = extensions.certificate_types(of);
+        }
+        let _ = (extensions.alpn(), extensions.record_size_limit(), extensions.max_fragment_length());
+        let _ = (extensions.connection_id(), extensions.rrc(), extensions.session_ticket());
+        let _ = extensions.certificate_authorities();
     }
     if let Ok(hello) = ServerHello::parse(body) {
         let extensions = &hello.extensions;
         let _ = (extensions.selected_version(), extensions.key_share(), extensions.selected_group());
         let _ = (extensions.selected_psk(), extensions.cookie(), hello.is_retry_request());
+        for of in [CertificateOf::Client, CertificateOf::Server] {
+            let _ = extensions.certificate_type(of);
+        }
     }
     let _ = Alert::parse(body);
+    if let Ok(Some(message)) = PathMessage::parse(body) {
+        assert_eq!(message.to_bytes(), body);
+    }
     for fragment in Fragments::new(body).flatten() {
         assert_eq!(fragment.header.fragment_length as usize, fragment.body.len());
     }
@@ -61,5 +74,11 @@ pub(crate) fn messages(input: &[u8]) {
         NewSessionTicket::parse,
         KeyUpdate::parse,
         |body| Finished13::parse(body, 32),
+        NewSessionTicket12::parse,
+        NewConnectionId::parse,
+        RequestConnectionId::parse,
+        |body| ClientKeyExchange::parse(body, true, false),
+        |body| ClientKeyExchange::parse(body, false, true),
+        |body| ClientKeyExchange::parse(body, true, true),
     );
 }
