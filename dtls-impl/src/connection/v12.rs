@@ -369,7 +369,7 @@ impl Connection12 {
         }
         let late = matches!(fate, FragmentFate::FlightRepeated | FragmentFate::Old);
         if late && fragment.header.message_type == HandshakeType::HELLO_VERIFY_REQUEST {
-            return self.on_late_verify_request(fragment);
+            return self.on_late_verify_request(header, fragment);
         }
         if header.epoch == 0 && matches!(fate, FragmentFate::FlightRepeated | FragmentFate::Stored) {
             self.link.inbound.remember(header.seq);
@@ -387,13 +387,13 @@ impl Connection12 {
     }
 
     /// HelloVerifyRequests answer hellos and are not part of a flight that could be repeated.
-    fn on_late_verify_request(&mut self, fragment: &Fragment<'_>) {
+    fn on_late_verify_request(&mut self, header: &RecordHeader, fragment: &Fragment<'_>) {
         let mut result = Ok(false);
         if let (State::Client(state), Role::Client(config), true) =
             (&mut self.state, &self.role, fragment.header.is_whole())
         {
             let mut cx = Context { config: &**config, link: &mut self.link, entropy: &mut self.entropy };
-            result = state.handle_late_verify_request(fragment.body, &mut cx);
+            result = state.handle_late_verify_request(header.seq, fragment.body, &mut cx);
         }
         if result == Ok(false) {
             self.link.discard(DiscardReason::RepeatedMessage);

@@ -86,11 +86,20 @@ impl State {
     }
 
     /// A HelloVerifyRequest under a number that has been used: a server without state numbers all of them 0. It counts
-    /// if its cookie is new (RFC 6347 §4.2.1). Whether it counted.
-    pub(crate) fn handle_late_verify_request(&mut self, body: &[u8], cx: &mut Cx<'_>) -> Result<bool, Error> {
+    /// if its cookie is new and it answers the last hello, whose record number it then copies (RFC 6347 §4.2.1): one that
+    /// answers a hello before that came late, and the server may have taken the cookie since. Whether it counted.
+    pub(crate) fn handle_late_verify_request(
+        &mut self,
+        record_seq: u64,
+        body: &[u8],
+        cx: &mut Cx<'_>,
+    ) -> Result<bool, Error> {
         let Self::WaitServerHello(state) = self else { return Ok(false) };
         let Ok(request) = HelloVerifyRequest::parse(body) else { return Ok(false) };
-        if request.cookie == state.cookie || state.verify_requests == HELLO_VERIFY_REQUESTS_MAX {
+        if record_seq < state.first_record
+            || request.cookie == state.cookie
+            || state.verify_requests == HELLO_VERIFY_REQUESTS_MAX
+        {
             return Ok(false);
         }
         state.answer_verify_request(request, cx).map(|()| true)
@@ -114,6 +123,7 @@ pub(crate) fn start(
         random,
         cookie: Vec::new(),
         verify_requests: 0,
+        first_record: 0,
         transcript: Transcript::new(),
         beyond: None,
     };
@@ -130,6 +140,8 @@ pub(crate) struct WaitServerHello {
     random: [u8; 32],
     cookie: Vec<u8>,
     verify_requests: u8,
+    /// Number of the record in which the last hello was first sent.
+    first_record: u64,
     transcript: Transcript,
     /// What the hello says if it offered DTLS 1.3, too: repeated unchanged with a cookie.
     beyond: Option<Beyond>,
@@ -169,6 +181,7 @@ pub(crate) fn resume(sent: SentHello, cx: &mut Cx<'_>) -> State {
         random,
         cookie,
         verify_requests: 0,
+        first_record: 0,
         transcript,
         beyond,
     })
@@ -216,6 +229,7 @@ impl WaitServerHello {
             extensions,
         };
         let body = body_of(|w| hello.emit(w));
+        self.first_record = cx.link.next_plain_record();
         let mut flight = FlightBuilder::new(&mut self.transcript, cx.link.next_message_seq());
         flight.message(HandshakeType::CLIENT_HELLO, body);
         cx.link.send_flight(flight.finish(), FlightKind::Awaited)

@@ -155,6 +155,11 @@ impl Link {
         self.next_message_seq
     }
 
+    /// Number of the next record without protection; that of none once all are used.
+    pub(crate) fn next_plain_record(&self) -> u64 {
+        self.outbound.numbers[0].peek().map_or(u64::MAX, RecordSeq::get)
+    }
+
     pub(crate) fn event(&mut self, event: Event) {
         self.outputs.push_back(Output::Event(event));
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use dtls_impl::config::Cookies;
 use dtls_impl::wire::{
     Alert, AlertDescription, AlertLevel, ClientHello, ContentType, Fragment, Fragments, HandshakeHeader, HandshakeType,
-    ProtocolVersion, Reader, Record, RecordHeader, Records, Writer,
+    HelloVerifyRequest, ProtocolVersion, Reader, Record, RecordHeader, Records, Writer,
 };
 use dtls_impl::{Error, Event, Instant};
 
@@ -200,6 +200,29 @@ fn a_wrong_cookie_counts_for_none_and_the_answer_copies_the_numbers() {
     assert_eq!((record.header.seq, fragment.header.message_seq), (41, 3));
     assert_eq!(fragment.body[..2], [0xfe, 0xff]);
     assert!(answer.bytes.len() < pair.sent[0].bytes.len(), "no amplification");
+}
+
+/// A server whose cookies change asks once for each hello that came without: the client answers the first.
+#[test]
+fn a_verify_request_for_an_older_hello_is_not_answered() {
+    let (client, server) = psk();
+    let mut pair = Pair::new(client, server, Box::new(|_| vec![]));
+    let request = |record_seq, cookie| {
+        let mut w = Writer::new();
+        HelloVerifyRequest { server_version: ProtocolVersion::DTLS1_2, cookie }.emit(&mut w);
+        let body = w.into_bytes();
+        let (message_type, length) = (HandshakeType::HELLO_VERIFY_REQUEST, body.len() as u32);
+        let header =
+            HandshakeHeader { message_type, length, message_seq: 0, fragment_offset: 0, fragment_length: length };
+        let mut w = Writer::new();
+        Fragment { header, body: &body }.emit(&mut w);
+        record(ContentType::HANDSHAKE, 0, record_seq, &w.into_bytes())
+    };
+    // The third is for the hello with the first's cookie: the server did not take it.
+    for (record_seq, cookie, hellos) in [(0, b"first", 2), (0, b"other", 2), (1, b"third", 3)] {
+        pair.inject(Side::Client, &request(record_seq, cookie));
+        assert_eq!(pair.sent_by(Side::Client).count(), hellos, "{}", pair.story());
+    }
 }
 
 #[test]
