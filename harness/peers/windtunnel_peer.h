@@ -128,7 +128,8 @@ typedef struct wt_config {
     size_t chain_len;
     wt_bytes key;             /* PKCS #8 DER of the leaf's key; empty for none */
     wt_bytes root;            /* DER of what the peer's chain ends in; empty for none */
-    wt_bytes peer_key;        /* SubjectPublicKeyInfo, DER, of the peer's key, for raw public keys; empty for none */
+    wt_bytes peer_key;        /* SubjectPublicKeyInfo, DER, of the peer's key; empty for none. Raw public keys are known by it;
+                               * otherwise it only tells `unsupported` what kind of key the peer has */
 
     /* In order of preference, NULL and 0 leave the choice to the stack. */
     const char *const *suites; /* IANA names without TLS_: "ECDHE_ECDSA_WITH_AES_128_GCM_SHA256" */

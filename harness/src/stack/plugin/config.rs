@@ -64,7 +64,7 @@ impl Config {
             own.iter().flat_map(|own| &own.chain).map(|certificate| keep(certificate.to_vec())).collect();
         let key = own.as_ref().map_or(Bytes::NONE, |own| keep(own.key.secret_der().to_vec()));
         let root = peer.as_ref().map_or(Bytes::NONE, |peer| keep(peer.root.to_vec()));
-        let peer_key = match peer.filter(|_| features.raw_public_keys) {
+        let peer_key = match peer {
             None => Bytes::NONE,
             Some(peer) => {
                 let key = CertifiedKey::raw_public_key(&*rustcrypto::provider(), &peer.key);
