@@ -94,7 +94,8 @@ int wt_base_next_event(wt_base *base, wt_event *event) { return wt_pop(&base->ev
 
 long wt_base_read(wt_base *base, void *out, size_t capacity) {
     wt_bytes datagram;
-    if (!wt_pop(&base->in, NULL, &datagram)) return -1;
+    base->dry = !wt_pop(&base->in, NULL, &datagram);
+    if (base->dry) return -1;
     size_t len = datagram.len < capacity ? datagram.len : capacity;
     if (len) memcpy(out, datagram.data, len);
     return (long)len;

@@ -25,6 +25,7 @@ typedef struct wt_base {
     wt_queue out;    /* datagrams that it has sent */
     wt_queue events; /* enum wt_event_kind */
     char peer_address[64];
+    int dry; /* wt_base_read has found nothing since this was last cleared: a stack may have kept records of a datagram */
 } wt_base;
 
 void wt_base_init(wt_base *base, const wt_config *config, const wt_host *host, const char *peer_address, uint64_t now);

@@ -19,6 +19,8 @@
 /* Its own values. */
 #define TIMER_INITIAL_MS 1000u
 #define TOTAL_MS 60000u
+/* Calls that neither read nor finish anything, before it counts as waiting. */
+#define CALLS_MAX 64
 #define RECORD_MAX 16384
 
 /* A session that a server remembers. */
@@ -48,6 +50,7 @@ struct wt_peer {
     wt_base base;
     wt_context *context;
     gnutls_session_t session;
+    uint64_t began; /* the handshake */
     uint64_t deadline;
     int sent;      /* the library has sent since its timer was last asked for */
     int verified;  /* the cookie was right, or none was wanted */
@@ -79,7 +82,11 @@ static ssize_t pull(gnutls_transport_ptr_t data, void *out, size_t capacity) {
     return len;
 }
 
-static int pull_timeout(gnutls_transport_ptr_t data, unsigned ms) { return !wt_is_empty(&((wt_peer *)data)->base.in); }
+static int pull_timeout(gnutls_transport_ptr_t data, unsigned ms) {
+    wt_peer *peer = data;
+    peer->base.dry = wt_is_empty(&peer->base.in);
+    return !peer->base.dry;
+}
 
 static int log_keys(gnutls_session_t session, const char *label, const gnutls_datum_t *secret) {
     wt_peer *peer = gnutls_session_get_ptr(session);
@@ -256,6 +263,8 @@ static void priorities(const wt_config *config, struct text *text) {
         }
     } else if (config->credentials != WT_BY_CERTIFICATE) {
         begin(text, config->credentials == WT_BY_PSK ? ":-KX-ALL:+PSK" : ":-KX-ALL:+ECDHE-PSK");
+        /* Last of all: constrained devices have nothing else with a key alone (RFC 7925 section 4.2). */
+        begin(text, ":+AES-128-CCM-8");
     }
     if (config->groups_len) {
         begin(text, ":-GROUP-ALL");
@@ -333,10 +342,10 @@ static int add_chain(wt_context *context, const wt_config *config, gnutls_x509_p
 }
 
 /* Its own bare key, which comes along with the private one. */
-static int add_raw_key(wt_context *context, const wt_config *config, gnutls_x509_privkey_t key) {
+static int add_raw_key(wt_context *context, gnutls_datum_t der, gnutls_x509_privkey_t key) {
     gnutls_privkey_t private;
     gnutls_pubkey_t public;
-    gnutls_datum_t spki = {NULL, 0}, der = datum(config->key);
+    gnutls_datum_t spki = {NULL, 0};
     int ret = gnutls_privkey_init(&private);
     if (ret) return ret;
     ret = gnutls_pubkey_init(&public);
@@ -354,13 +363,24 @@ static int add_raw_key(wt_context *context, const wt_config *config, gnutls_x509
     return ret < 0 ? ret : 0;
 }
 
+/* The library reads no second version of PKCS #8, which has the public key as well (RFC 5958). Only Ed25519 keys come so,
+ * and their first version is of fixed length. */
+static gnutls_datum_t first_version(wt_bytes der, uint8_t room[48]) {
+    static const uint8_t HEAD[] = {0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20};
+    if (!wt_has_ed25519(der) || der.len < 48) return datum(der);
+    memcpy(room, HEAD, sizeof HEAD);
+    memcpy(room + sizeof HEAD, der.data + sizeof HEAD, 32);
+    return (gnutls_datum_t){room, 48};
+}
+
 static int add_key(wt_context *context, const wt_config *config) {
     gnutls_x509_privkey_t key;
-    gnutls_datum_t der = datum(config->key);
+    uint8_t room[48];
+    gnutls_datum_t der = first_version(config->key, room);
     int ret = gnutls_x509_privkey_init(&key);
     if (ret) return ret;
     ret = gnutls_x509_privkey_import_pkcs8(key, &der, GNUTLS_X509_FMT_DER, NULL, GNUTLS_PKCS_PLAIN);
-    if (!ret) ret = config->raw_public_keys ? add_raw_key(context, config, key) : add_chain(context, config, key);
+    if (!ret) ret = config->raw_public_keys ? add_raw_key(context, der, key) : add_chain(context, config, key);
     gnutls_x509_privkey_deinit(key);
     return ret;
 }
@@ -524,7 +544,7 @@ static wt_peer *peer_new(wt_context *context, const wt_host *host, const char *p
     wt_config config = {.unix_time = context->world.unix_time};
     wt_base_init(&peer->base, &config, host, peer_address, now);
     peer->context = context;
-    peer->deadline = WT_NEVER;
+    peer->began = peer->deadline = WT_NEVER;
     peer->verified = !context->cookie;
     wt_base_enter(&peer->base, now);
     int ret = set_up(peer, session);
@@ -600,23 +620,30 @@ static int step(wt_peer *peer) {
     return ret;
 }
 
-/* Its timer runs from when it last sent, and counts in whole milliseconds: asked at once, the instant is exact. */
+/* Its timer runs from when it last sent, and counts in whole milliseconds: asked at once, the instant is exact. When it has
+ * passed without a repetition the library waits for the rest of a flight, and repeats nothing before the whole time is over. */
 static void set_deadline(wt_peer *peer, uint64_t now) {
-    if (peer->established || peer->failed || (peer->deadline == WT_NEVER && !peer->sent)) {
+    if (peer->established || peer->failed) {
         peer->deadline = WT_NEVER;
-    } else if (peer->sent || peer->deadline <= now) {
-        unsigned left = gnutls_dtls_get_timeout(peer->session);
-        peer->deadline = now + (left ? left : 1) * MILLISECOND;
+    } else if (peer->sent) {
+        peer->deadline = now + gnutls_dtls_get_timeout(peer->session) * MILLISECOND;
+    } else if (peer->deadline <= now) {
+        uint64_t end = peer->began + (TOTAL_MS + 1) * MILLISECOND;
+        peer->deadline = end > now ? end : now + MILLISECOND;
     }
     peer->sent = 0;
 }
 
-/* Reads until there is nothing left to read. */
+/* Goes on until the library has asked for a datagram and there was none: it keeps records of the last one. */
 static void drive(wt_peer *peer) {
-    while (!peer->failed && !peer->closed) {
+    int calls = 0;
+    if (peer->began == WT_NEVER) peer->began = peer->base.world.now;
+    while (!peer->failed && !peer->closed && calls < CALLS_MAX) {
+        peer->base.dry = 0;
         int ret = step(peer);
         if (ret < 0 && gnutls_error_is_fatal(ret)) fail(peer, ret);
-        else if (ret < 0 && wt_is_empty(&peer->base.in)) break;
+        else if (ret < 0 && peer->base.dry) break;
+        calls = ret < 0 ? calls + 1 : 0;
     }
     if (peer->failed || peer->closed) wt_clear(&peer->base.in);
     set_deadline(peer, peer->base.world.now);

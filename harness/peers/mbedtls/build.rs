@@ -1,22 +1,16 @@
-//! Compiles Mbed TLS and the shim.
+//! Compiles the shim against the headers of Mbed TLS, and those that it keeps to itself.
 
-use peer_support::{Takeover, foreign, shim, source, sources};
+use std::env;
+
+use peer_support::Takeover;
 
 fn main() {
-    let root = source("mbedtls-rs-sys").join("mbedtls");
-    let includes = [root.join("include"), root.join("library")];
-    let config = ("MBEDTLS_USER_CONFIG_FILE", "\"config.h\"");
-    shim(Takeover::Linked, |build| {
-        for folder in &includes {
+    let folders = ["INCLUDE", "LIBRARY"]
+        .map(|name| env::var(format!("DEP_PEER_MBEDTLS_{name}")).expect("the build script of `source` says it"));
+    peer_support::shim(Takeover::Linked, |build| {
+        for folder in &folders {
             build.flag("-isystem").flag(folder);
         }
-        build.include(".").define(config.0, config.1);
+        build.include("source").define("MBEDTLS_USER_CONFIG_FILE", "\"config.h\"");
     });
-    foreign()
-        .files(sources(&root.join("library")))
-        .includes(&includes)
-        .include(".")
-        .define(config.0, config.1)
-        .compile("mbedtls");
-    println!("cargo:rerun-if-changed=config.h");
 }

@@ -176,7 +176,7 @@ static const char *certificates_refused(const wt_config *config) {
     size_t size = 0;
     for (size_t i = 0; i < config->chain_len; i++) size += config->chain[i].len + 3;
     if (size + 1024 > MBEDTLS_SSL_OUT_CONTENT_LEN) return "sends no handshake message above 16384 bytes";
-    if (wt_has_ed25519(config->key) || wt_has_ed25519(config->root)) return "has no Ed25519";
+    if (wt_has_ed25519(config->key) || wt_has_ed25519(config->peer_key)) return "has no Ed25519";
     if (config->groups_len && !wt_is_in("secp256r1", config->groups, config->groups_len))
         return "wants the curve of a certificate, secp256r1, among the groups (RFC 8422 section 5.3)";
     return NULL;
@@ -481,13 +481,14 @@ static int step(wt_peer *peer) {
     return ret < 0 ? ret : 0;
 }
 
-/* Reads until there is nothing left to read. */
+/* Goes on until the library has asked for a datagram and there was none: it may have kept records of the last one. */
 static void drive(wt_peer *peer) {
     while (!peer->failed && !peer->closed) {
         peer->complaint[0] = 0;
+        peer->base.dry = 0;
         int ret = step(peer);
-        if (ret == MBEDTLS_ERR_SSL_WANT_READ || ret == MBEDTLS_ERR_SSL_WANT_WRITE) {
-            if (wt_is_empty(&peer->base.in)) return;
+        if (ret == MBEDTLS_ERR_SSL_WANT_READ) {
+            if (peer->base.dry) return;
         } else if (ret == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY && peer->established) {
             wt_report(&peer->base, WT_EVENT_PEER_CLOSED, "%s", "");
             peer->closed = 1;

@@ -2,6 +2,8 @@
 
 use std::ffi::c_void;
 
+use peer_mbedtls_source as _;
+
 unsafe extern "C" {
     fn wt_table() -> *const c_void;
 }

@@ -1,0 +1,1 @@
+//! Mbed TLS, as a static library: nothing of it is Rust.
