@@ -78,8 +78,8 @@ pub fn fly_all(
 }
 
 /// Adds to the first row what is wrong with the runs of one scenario and pair together: demands that count over seeds,
-/// and findings that no run confirms. Says nothing unless these are all the runs that the scenario asks for, and all
-/// took place: what holds for all seeds cannot be held against some.
+/// unless a finding accounts for them, and findings that no run confirms. Says nothing unless these are all the runs that
+/// the scenario asks for, and all took place: what holds for all seeds cannot be held against some.
 pub fn judge_together(
     plans: &[Plan],
     rows: &mut [Row],
@@ -91,6 +91,9 @@ pub fn judge_together(
     if (first.seed, last.seed) != first.scenario.seeds || flown.len() != plans.len() {
         return;
     }
+    let excused = |failure: &&Failure| {
+        Role::BOTH.into_iter().any(|role| findings.iter().any(|finding| speaks_of(finding, first, role, failure.id)))
+    };
     let over_seeds = judge::judge_seeds(&first.scenario, &flown);
     let unconfirmed = findings
         .iter()
@@ -105,7 +108,7 @@ pub fn judge_together(
                 finding.line, finding.stack, finding.id
             ),
         });
-    let more: Vec<Failed> = over_seeds.iter().map(failed).chain(unconfirmed).collect();
+    let more: Vec<Failed> = over_seeds.iter().filter(|failure| !excused(failure)).map(failed).chain(unconfirmed).collect();
     let row = &mut rows[0];
     if !more.is_empty() {
         row.verdict = row.verdict.max(Verdict::Fail);
