@@ -64,7 +64,13 @@ static gnutls_datum_t copied(wt_bytes bytes) {
 }
 
 /* The library takes bytes that it only reads by pointers to what could be written. */
-static gnutls_datum_t datum(wt_bytes bytes) { return (gnutls_datum_t){(unsigned char *)(uintptr_t)bytes.data, (unsigned)bytes.len}; }
+static gnutls_datum_t datum(wt_bytes bytes) {
+    return (gnutls_datum_t){(unsigned char *)(uintptr_t)bytes.data, (unsigned)bytes.len};
+}
+
+static int same(const gnutls_datum_t *a, const gnutls_datum_t *b) {
+    return a->size == b->size && !memcmp(a->data, b->data, a->size);
+}
 
 /* ---- what the library asks for ---- */
 
@@ -104,8 +110,7 @@ static void audit(gnutls_session_t session, const char *text) {
 
 static int find_psk(gnutls_session_t session, const gnutls_datum_t *identity, gnutls_datum_t *key) {
     const wt_context *context = ((wt_peer *)gnutls_session_get_ptr(session))->context;
-    if (identity->size != context->psk_identity.size) return -1;
-    if (memcmp(identity->data, context->psk_identity.data, identity->size)) return -1;
+    if (!same(identity, &context->psk_identity)) return -1;
     key->data = gnutls_malloc(context->psk_key.size);
     if (!key->data) return -1;
     memcpy(key->data, context->psk_key.data, context->psk_key.size);
@@ -118,18 +123,12 @@ static int verify(gnutls_session_t session) {
     const wt_context *context = ((wt_peer *)gnutls_session_get_ptr(session))->context;
     unsigned count = 0, status = 0;
     const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &count);
-    if (!chain || !count) return context->client_auth == WT_AUTH_REQUIRED ? GNUTLS_E_CERTIFICATE_REQUIRED : 0;
-    if (context->raw_public_keys) {
-        const gnutls_datum_t *known = &context->peer_key;
-        int same = chain->size == known->size && !memcmp(chain->data, known->data, known->size);
-        return same ? 0 : GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
-    }
+    int may_lack = context->role == WT_SERVER && context->client_auth != WT_AUTH_REQUIRED;
+    if (!chain || !count) return may_lack ? 0 : GNUTLS_E_CERTIFICATE_REQUIRED;
+    if (context->raw_public_keys)
+        return same(chain, &context->peer_key) ? 0 : GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
     int ret = gnutls_certificate_verify_peers2(session, &status);
     return ret ? ret : status ? GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR : 0;
-}
-
-static int same(const gnutls_datum_t *a, const gnutls_datum_t *b) {
-    return a->size == b->size && !memcmp(a->data, b->data, a->size);
 }
 
 static int forget(void *data, gnutls_datum_t id) {
@@ -234,27 +233,28 @@ struct text {
     size_t len;
 };
 
+static void append(struct text *text, const char *more) {
+    size_t len = strlen(more);
+    if (text->len + len >= sizeof text->bytes) return;
+    memcpy(text->bytes + text->len, more, len + 1);
+    text->len += len;
+}
+
 /* Appends ":+<kind><name>" unless it is there. */
 static void allow(struct text *text, const char *kind, const char *name) {
     char item[64];
     snprintf(item, sizeof item, ":+%s%s", kind, name);
     const char *found = strstr(text->bytes, item);
     char after = found ? found[strlen(item)] : 0;
-    if (found && (after == 0 || after == ':')) return;
-    int len = snprintf(text->bytes + text->len, sizeof text->bytes - text->len, "%s", item);
-    if (len > 0 && text->len + (size_t)len < sizeof text->bytes) text->len += (size_t)len;
-}
-
-static void begin(struct text *text, const char *prefix) {
-    text->len = (size_t)snprintf(text->bytes + text->len, sizeof text->bytes - text->len, "%s", prefix) + text->len;
+    if (!found || (after != 0 && after != ':')) append(text, item);
 }
 
 static void priorities(const wt_config *config, struct text *text) {
     struct suite suite;
     *text = (struct text){.len = 0};
-    begin(text, "NORMAL:-VERS-ALL:+VERS-DTLS1.2");
+    append(text, "NORMAL:-VERS-ALL:+VERS-DTLS1.2");
     if (config->suites_len) {
-        begin(text, ":-KX-ALL:-CIPHER-ALL:-MAC-ALL");
+        append(text, ":-KX-ALL:-CIPHER-ALL:-MAC-ALL");
         for (size_t i = 0; i < config->suites_len; i++) {
             if (!suite_named(config->suites[i], &suite)) continue;
             allow(text, "", gnutls_kx_get_name(suite.kx));
@@ -262,16 +262,16 @@ static void priorities(const wt_config *config, struct text *text) {
             allow(text, "", gnutls_mac_get_name(suite.mac));
         }
     } else if (config->credentials != WT_BY_CERTIFICATE) {
-        begin(text, config->credentials == WT_BY_PSK ? ":-KX-ALL:+PSK" : ":-KX-ALL:+ECDHE-PSK");
+        append(text, config->credentials == WT_BY_PSK ? ":-KX-ALL:+PSK" : ":-KX-ALL:+ECDHE-PSK");
         /* Last of all: constrained devices have nothing else with a key alone (RFC 7925 section 4.2). */
-        begin(text, ":+AES-128-CCM-8");
+        append(text, ":+AES-128-CCM-8");
     }
     if (config->groups_len) {
-        begin(text, ":-GROUP-ALL");
+        append(text, ":-GROUP-ALL");
         for (size_t i = 0; i < config->groups_len; i++) allow(text, "GROUP-", group_named(config->groups[i]));
     }
-    if (config->raw_public_keys) begin(text, ":-CTYPE-ALL:+CTYPE-CLI-RAWPK:+CTYPE-SRV-RAWPK");
-    if (config->record_size_limit) begin(text, ":%ALLOW_SMALL_RECORDS");
+    if (config->raw_public_keys) append(text, ":-CTYPE-ALL:+CTYPE-CLI-RAWPK:+CTYPE-SRV-RAWPK");
+    if (config->record_size_limit) append(text, ":%ALLOW_SMALL_RECORDS");
 }
 
 /* ---- refusals ---- */
@@ -366,7 +366,8 @@ static int add_raw_key(wt_context *context, gnutls_datum_t der, gnutls_x509_priv
 /* The library reads no second version of PKCS #8, which has the public key as well (RFC 5958). Only Ed25519 keys come so,
  * and their first version is of fixed length. */
 static gnutls_datum_t first_version(wt_bytes der, uint8_t room[48]) {
-    static const uint8_t HEAD[] = {0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20};
+    static const uint8_t HEAD[] = {0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06,
+                                   0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20};
     if (!wt_has_ed25519(der) || der.len < 48) return datum(der);
     memcpy(room, HEAD, sizeof HEAD);
     memcpy(room + sizeof HEAD, der.data + sizeof HEAD, 32);
@@ -479,7 +480,8 @@ static int set_up_server(wt_peer *peer) {
     gnutls_session_t session = peer->session;
     static const gnutls_certificate_request_t REQUESTS[] = {GNUTLS_CERT_IGNORE, GNUTLS_CERT_REQUEST, GNUTLS_CERT_REQUIRE};
     gnutls_certificate_server_set_request(session, REQUESTS[context->client_auth]);
-    if (context->client_auth == WT_AUTH_REQUIRED && !context->raw_public_keys) gnutls_session_set_verify_cert(session, NULL, 0);
+    if (context->client_auth == WT_AUTH_REQUIRED && !context->raw_public_keys)
+        gnutls_session_set_verify_cert(session, NULL, 0);
     if (context->lifetime_s) gnutls_db_set_cache_expiration(session, (int)context->lifetime_s);
     if (context->resumption == WT_RESUME_SESSION_IDS) {
         gnutls_db_set_ptr(session, peer->context);
@@ -575,7 +577,8 @@ static void fail(wt_peer *peer, int error) {
     wt_report(&peer->base, WT_EVENT_FAILED, "%s", text);
     peer->failed = 1;
     peer->deadline = WT_NEVER;
-    if (error != GNUTLS_E_FATAL_ALERT_RECEIVED && error != GNUTLS_E_TIMEDOUT) gnutls_alert_send_appropriate(peer->session, error);
+    if (error != GNUTLS_E_FATAL_ALERT_RECEIVED && error != GNUTLS_E_TIMEDOUT)
+        gnutls_alert_send_appropriate(peer->session, error);
 }
 
 static void report_session(wt_peer *peer) {

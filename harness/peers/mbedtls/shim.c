@@ -421,6 +421,8 @@ static wt_peer *peer_new(wt_context *context, const wt_host *host, const char *p
 static void fail(wt_peer *peer, int error) {
     char text[384];
     const char *more = peer->complaint;
+    if (error == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE)
+        snprintf(peer->complaint, sizeof peer->complaint, "alert %d", peer->ssl.in_msg[1]);
     if (error == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED) {
         uint32_t flags = mbedtls_ssl_get_verify_result(&peer->ssl);
         if (mbedtls_x509_crt_verify_info(peer->complaint, sizeof peer->complaint, "", flags) > 0)
