@@ -191,9 +191,9 @@ impl Common {
     }
 
     /// The configured suites that can be used with such credentials.
-    pub(crate) fn suites(&self, usable: impl Fn(KeyExchangeKind) -> bool) -> Vec<Suite> {
+    pub(crate) fn suites(&self, usable: impl Fn(KeyExchangeKind) -> bool) -> impl Iterator<Item = Suite> {
         let known = self.cipher_suites.iter().filter_map(|code| suite::find(*code));
-        known.filter(|suite| usable(suite.key_exchange)).collect()
+        known.filter(move |suite| usable(suite.key_exchange))
     }
 
     /// The configured groups that DTLS 1.2 can use.
@@ -203,9 +203,9 @@ impl Common {
 
     /// The configured suites of DTLS 1.3. An external PSK goes with the hash it was made for, which is SHA-256 unless
     /// said otherwise (RFC 8446 §4.2.11); one that is imported goes with all.
-    pub(crate) fn suites13(&self, psk: bool) -> Vec<Suite13> {
+    pub(crate) fn suites13(&self, psk: bool) -> impl Iterator<Item = Suite13> {
         let known = self.cipher_suites13.iter().filter_map(|code| suite::find13(*code));
-        known.filter(|suite| !psk || self.psk_import.is_some() || suite.hash == HashAlgorithm::Sha256).collect()
+        known.filter(move |suite| !psk || self.psk_import.is_some() || suite.hash == HashAlgorithm::Sha256)
     }
 
     fn check(&self, psk: bool, usable: impl Fn(KeyExchangeKind) -> bool) -> Result<(), Misuse> {
@@ -218,13 +218,12 @@ impl Common {
         sizes::check(self)?;
         self.connection_id.check()?;
         self.return_routability.as_ref().map_or(Ok(()), ReturnRoutability::check)?;
-        let suites = self.suites(usable);
-        let missing_12 = self.versions.has_12() && suites.is_empty();
-        let missing_13 = self.versions.has_13() && self.suites13(psk).is_empty();
+        let missing_12 = self.versions.has_12() && self.suites(&usable).next().is_none();
+        let missing_13 = self.versions.has_13() && self.suites13(psk).next().is_none();
         if missing_12 || missing_13 {
             return Err(Misuse::NoUsableSuite);
         }
-        let ecdhe = suites.iter().any(|suite| suite.key_exchange.has_ecdhe()) || self.versions.has_13();
+        let ecdhe = self.suites(&usable).any(|suite| suite.key_exchange.has_ecdhe()) || self.versions.has_13();
         let none_for_12 = self.versions.has_12() && self.groups_12().next().is_none();
         if (self.groups.is_empty() || none_for_12) && ecdhe {
             return Err(Misuse::NoGroups);

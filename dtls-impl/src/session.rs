@@ -20,8 +20,8 @@ pub struct ClientSession {
 
 #[derive(Clone)]
 pub(crate) enum Kind {
-    V12(Session12),
-    V13(Ticket),
+    V12(Box<Session12>),
+    V13(Box<Ticket>),
 }
 
 /// A session of DTLS 1.2.

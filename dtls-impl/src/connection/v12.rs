@@ -12,6 +12,7 @@ use rustls_pki_types::ServerName;
 
 use super::{ends_association, plain_message};
 use crate::config::{ClientConfig, Cookies, ServerConfig};
+use crate::crypto::Digest;
 use crate::entropy::{Entropy, Seed};
 use crate::error::{Error, Misuse};
 use crate::event::{DiscardReason, Event, Output};
@@ -281,7 +282,10 @@ impl Connection12 {
             self.link.on_path_record(newest, record.len(), &mut self.entropy);
         }
         match content_type {
-            ContentType::HANDSHAKE => self.on_handshake_record(&record.header, &content),
+            ContentType::HANDSHAKE => {
+                self.on_handshake_record(&record.header, &content);
+                self.link.inbound.reuse(content);
+            }
             ContentType::APPLICATION_DATA => self.on_data(content),
             ContentType::ALERT => self.on_alert(&content),
             ContentType::RETURN_ROUTABILITY_CHECK if self.link.paths.checks_agreed() => self.on_path_message(&content),
@@ -312,14 +316,16 @@ impl Connection12 {
         }
         // What a cookie covers comes before the extensions, so the first fragment is enough to decide.
         let whole = fragment.header.is_whole();
-        let Ok(hello) = ClientHelloStart::parse(&mut Reader::new(fragment.body)) else {
+        let hello = if whole {
+            ClientHello::parse(fragment.body).map(|hello| hello.start)
+        } else {
+            ClientHelloStart::parse(&mut Reader::new(fragment.body))
+        };
+        let Ok(hello) = hello else {
             return self.link.discard(DiscardReason::Malformed);
         };
-        if whole && ClientHello::parse(fragment.body).is_err() {
-            return self.link.discard(DiscardReason::Malformed);
-        }
         if let Some(cookie) = self.missing_cookie(&hello) {
-            let request = hello_verify_request(&record.header, &fragment, &cookie);
+            let request = hello_verify_request(&record.header, &fragment, cookie.as_ref());
             return self.link.datagram(request);
         }
         self.link.start_at(record.header.seq, fragment.header.message_seq);
@@ -338,14 +344,13 @@ impl Connection12 {
     }
 
     /// The cookie that the client must show, if it must and does not. An invalid one counts for nothing.
-    fn missing_cookie(&self, hello: &ClientHelloStart<'_>) -> Option<Vec<u8>> {
+    fn missing_cookie(&self, hello: &ClientHelloStart<'_>) -> Option<Digest> {
         let Role::Server { config, peer_address } = &self.role else { return None };
         let Cookies::Required { secret } = &config.cookies else { return None };
-        let provider = &*config.common.provider;
-        if self.link.mutated.by(Mutation::SkipCookie) || cookie::check(provider, secret, peer_address, hello) {
+        if self.link.mutated.by(Mutation::SkipCookie) {
             return None;
         }
-        Some(cookie::make(provider, secret, peer_address, hello).as_ref().to_vec())
+        cookie::missing(&*config.common.provider, secret, peer_address, hello)
     }
 
     fn on_handshake_record(&mut self, header: &RecordHeader, plaintext: &[u8]) {
@@ -427,6 +432,7 @@ impl Connection12 {
             let Some(message) = self.link.inbound.pop() else { return };
             self.link.inbound.suspected_alert = None;
             self.handle_message(&message);
+            self.link.inbound.reassembly.reuse(message.body);
         }
     }
 

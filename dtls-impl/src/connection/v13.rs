@@ -67,8 +67,8 @@ enum Role {
 enum State {
     /// A server that knows nothing of its peer.
     Listening,
-    Client(Box<client13::State>),
-    Server(Box<server13::State>),
+    Client(client13::State),
+    Server(server13::State),
     Established(Box<Session13>),
     Ended,
 }
@@ -84,7 +84,7 @@ impl Connection13 {
         let mut link = Link13::new(&config.common, None, now);
         let mut entropy = Entropy::new(seed);
         let mut cx = Context { config: &*config, link: &mut link, entropy: &mut entropy };
-        let state = State::Client(Box::new(client13::start(server_name, session, &mut cx)?));
+        let state = State::Client(client13::start(server_name, session, &mut cx)?);
         Ok(Self::new(Role::Client(config), state, link, entropy))
     }
 
@@ -392,13 +392,19 @@ impl Connection13 {
             _ => {}
         }
         match plain.content_type {
-            ContentType::HANDSHAKE => self.on_handshake_record(plain.number, &plain.content),
+            ContentType::HANDSHAKE => {
+                self.on_handshake_record(plain.number, &plain.content);
+                self.link.inbound.read.reuse(plain.content);
+            }
             ContentType::APPLICATION_DATA if plain.number.epoch >= EPOCH_APPLICATION => {
                 self.link.event(Event::Data(plain.content));
             }
             ContentType::APPLICATION_DATA => self.link.discard(DiscardReason::Unexpected),
             ContentType::ALERT => self.on_alert(&plain.content),
-            ContentType::ACK => self.on_ack(plain.number.epoch, &plain.content),
+            ContentType::ACK => {
+                self.on_ack(plain.number.epoch, &plain.content);
+                self.link.inbound.read.reuse(plain.content);
+            }
             ContentType::RETURN_ROUTABILITY_CHECK if self.link.paths.checks_agreed() => {
                 self.on_path_message(&plain.content);
             }
@@ -447,6 +453,7 @@ impl Connection13 {
         }
         let Some(message) = self.link.inbound.reassembly.pop() else { return };
         self.on_first_hello(record.header.seq, &message);
+        self.link.inbound.reassembly.reuse(message.body);
     }
 
     fn on_first_hello(&mut self, record_seq: u64, message: &Message) {
@@ -463,7 +470,7 @@ impl Connection13 {
                 self.link.inbound.recent.insert(record_seq);
                 let mut cx = Context { config: &*config, link: &mut self.link, entropy: &mut self.entropy };
                 match server13::accept(*offer, &mut cx) {
-                    Ok(state) => self.state = State::Server(Box::new(state)),
+                    Ok(state) => self.state = State::Server(state),
                     Err(error) => self.fail(error),
                 }
             }
@@ -486,7 +493,6 @@ impl Connection13 {
 
     fn on_handshake_record(&mut self, number: RecordNumber, content: &[u8]) {
         let (mut kept, mut news, mut disrupted, mut repeated) = (!content.is_empty(), false, false, false);
-        let mut messages = Vec::new();
         for fragment in Fragments::new(content) {
             let Ok(fragment) = fragment else {
                 self.link.discard(DiscardReason::Malformed);
@@ -509,7 +515,7 @@ impl Connection13 {
                     self.link.discard(reason);
                 }
             }
-            messages.extend(core::iter::from_fn(|| self.link.inbound.reassembly.pop()));
+            self.link.inbound.reassembly.advance();
         }
         if news {
             self.link.on_implicit_ack();
@@ -518,7 +524,7 @@ impl Connection13 {
             self.link.inbound.recent.insert(number.seq);
         }
         self.note_for_ack(number, kept, disrupted);
-        self.handle_messages(&messages);
+        self.handle_messages();
         // To a client, hellos that come again are copies of stateless answers.
         if repeated && !(matches!(self.role, Role::Client(_)) && number.epoch == EPOCH_PLAIN) {
             self.on_peer_repeats();
@@ -551,14 +557,15 @@ impl Connection13 {
         }
     }
 
-    fn handle_messages(&mut self, messages: &[Message]) {
+    fn handle_messages(&mut self) {
         let due = self.link.inbound.due();
-        for message in messages {
+        while let Some(message) = self.link.inbound.reassembly.take() {
             if self.link.inbound.due() != due {
                 return self.fail(PeerMisbehaved::MessageAcrossKeyChange.into());
             }
             self.link.inbound.suspected_alert = None;
-            self.handle_message(message);
+            self.handle_message(&message);
+            self.link.inbound.reassembly.reuse(message.body);
             if matches!(self.state, State::Ended) {
                 return;
             }
@@ -575,11 +582,11 @@ impl Connection13 {
         let result = match (core::mem::replace(&mut self.state, State::Ended), &self.role) {
             (State::Client(state), Role::Client(config)) => {
                 let mut cx = Context { config: &**config, link, entropy };
-                state.handle(message, &mut cx).map(|step| step.map(|state| State::Client(Box::new(state))))
+                state.handle(message, &mut cx).map(|step| step.map(State::Client))
             }
             (State::Server(state), Role::Server { config, .. }) => {
                 let mut cx = Context { config: &**config, link, entropy };
-                state.handle(message, &mut cx).map(|step| step.map(|state| State::Server(Box::new(state))))
+                state.handle(message, &mut cx).map(|step| step.map(State::Server))
             }
             (State::Established(session), _) => {
                 self.state = State::Established(session);

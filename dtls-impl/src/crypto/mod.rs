@@ -239,6 +239,12 @@ impl AsRef<[u8]> for Digest {
     }
 }
 
+impl AsMut<[u8]> for Digest {
+    fn as_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes[..usize::from(self.len)]
+    }
+}
+
 impl PartialEq for Digest {
     fn eq(&self, other: &Self) -> bool {
         equal(self.as_ref(), other.as_ref())

@@ -39,15 +39,11 @@ impl Content<'_> {
         }
     }
 
-    /// The record's plaintext, in place of what `out` holds.
-    pub(crate) fn plaintext_into(&self, out: &mut Vec<u8>) {
-        out.clear();
+    /// Passes on the record's plaintext in two parts, so that it need not be put together first.
+    pub(crate) fn with_parts<T>(&self, take: impl FnOnce([&[u8]; 2]) -> T) -> T {
         match self {
-            Self::ChangeCipherSpec => out.extend_from_slice(&ChangeCipherSpec::BYTES),
-            Self::Fragment(fragment) => {
-                out.extend_from_slice(&fragment.header.to_bytes());
-                out.extend_from_slice(fragment.body);
-            }
+            Self::ChangeCipherSpec => take([&ChangeCipherSpec::BYTES, &[]]),
+            Self::Fragment(fragment) => take([&fragment.header.to_bytes(), fragment.body]),
         }
     }
 }

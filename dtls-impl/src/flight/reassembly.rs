@@ -14,6 +14,9 @@ pub(crate) const MESSAGES_AHEAD_MAX: u16 = 8;
 /// Bytes of all incomplete and early messages together: one largest message, and as much again for its flight.
 pub(crate) const BUFFERED_LEN_MAX: usize = 2 * MESSAGE_LEN_MAX;
 
+/// Room kept for the next message: most take less.
+const SPARE_LEN_MAX: usize = 2048;
+
 /// A message with all its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Message {
@@ -49,9 +52,11 @@ struct Partial {
 }
 
 impl Partial {
-    fn new(header: &HandshakeHeader) -> Self {
+    fn new(header: &HandshakeHeader, mut body: Vec<u8>) -> Self {
         let HandshakeHeader { message_type, message_seq, length, .. } = *header;
-        Self { message_type, message_seq, body: vec![0; length as usize], there: RangeSet::default(), received: 0 }
+        body.clear();
+        body.resize(length as usize, 0);
+        Self { message_type, message_seq, body, there: RangeSet::default(), received: 0 }
     }
 
     /// An empty message is complete as soon as it is there.
@@ -85,8 +90,10 @@ impl Partial {
 #[derive(Debug)]
 pub(crate) struct Reassembly {
     next_seq: u16,
-    /// In no order: there are few.
+    /// In no order: there are few. Those before `next_seq` are complete, and wait to be taken.
     partials: Vec<Partial>,
+    /// For the body of the next message.
+    spare: Vec<u8>,
     /// Mutation: offsets in fragments are not looked at.
     ignore_offsets: bool,
 }
@@ -94,7 +101,13 @@ pub(crate) struct Reassembly {
 impl Reassembly {
     /// The first message to come has this number.
     pub(crate) const fn new(next_seq: u16, ignore_offsets: bool) -> Self {
-        Self { next_seq, partials: Vec::new(), ignore_offsets }
+        Self { next_seq, partials: Vec::new(), spare: Vec::new(), ignore_offsets }
+    }
+
+    /// As new, but for the memory in use.
+    pub(crate) fn restart(&mut self, next_seq: u16) {
+        self.next_seq = next_seq;
+        self.partials.clear();
     }
 
     /// Number of the message that is due.
@@ -122,12 +135,13 @@ impl Reassembly {
             return Insertion::BeyondLimit;
         }
         let found = self.find(header.message_seq);
-        let buffered: usize = self.partials.iter().map(|partial| partial.body.len()).sum();
+        let waiting = self.partials.iter().filter(|partial| partial.message_seq >= self.next_seq);
+        let buffered: usize = waiting.map(|partial| partial.body.len()).sum();
         if found.is_none() && buffered + length > BUFFERED_LEN_MAX {
             return Insertion::BeyondLimit;
         }
         let at = found.unwrap_or_else(|| {
-            self.partials.push(Partial::new(header));
+            self.partials.push(Partial::new(header, core::mem::take(&mut self.spare)));
             self.partials.len() - 1
         });
         let partial = &mut self.partials[at];
@@ -158,16 +172,42 @@ impl Reassembly {
 
     /// The message that is due, once all of it is there.
     pub(crate) fn pop(&mut self) -> Option<Message> {
-        let message_seq = self.next_seq;
-        let at = self.find(message_seq).filter(|at| self.partials[*at].is_complete())?;
-        let partial = self.partials.swap_remove(at);
-        self.next_seq = message_seq.checked_add(1)?;
-        Some(Message { message_type: partial.message_type, message_seq, body: partial.body })
+        if self.step() { self.take() } else { None }
     }
 
-    /// Forgets everything that waits. Called when the epoch changes: what was said under other keys does not count.
+    /// Counts as arrived what is complete: the message after it is due. It is to be [taken](Self::take).
+    pub(crate) fn advance(&mut self) {
+        while self.step() {}
+    }
+
+    fn step(&mut self) -> bool {
+        let complete = self.find(self.next_seq).is_some_and(|at| self.partials[at].is_complete());
+        match self.next_seq.checked_add(1).filter(|_| complete) {
+            Some(next) => self.next_seq = next,
+            None => return false,
+        }
+        true
+    }
+
+    /// The first message that has arrived and was not taken.
+    pub(crate) fn take(&mut self) -> Option<Message> {
+        let arrived = self.partials.iter().enumerate().filter(|(_, partial)| partial.message_seq < self.next_seq);
+        let (at, _) = arrived.min_by_key(|(_, partial)| partial.message_seq)?;
+        let Partial { message_type, message_seq, body, .. } = self.partials.swap_remove(at);
+        Some(Message { message_type, message_seq, body })
+    }
+
+    /// Takes back the body of a message, for the next.
+    pub(crate) fn reuse(&mut self, body: Vec<u8>) {
+        if body.capacity() <= SPARE_LEN_MAX {
+            self.spare = body;
+        }
+    }
+
+    /// Forgets all that is incomplete or early. Called when the epoch changes: what was said under other keys does not
+    /// count.
     pub(crate) fn clear(&mut self) {
-        self.partials.clear();
+        self.partials.retain(|partial| partial.message_seq < self.next_seq);
     }
 }
 
@@ -198,6 +238,24 @@ mod tests {
         assert_eq!(reassembly.pop().map(|message| message.body), Some(Vec::new()));
         assert_eq!(reassembly.pop().map(|message| message.body), Some(b"second".to_vec()));
         assert_eq!(reassembly.insert(&fragment(4, b"", 0..0)), Insertion::Old);
+    }
+
+    #[test]
+    fn what_has_arrived_can_be_taken_later_and_outlives_a_change_of_epoch() {
+        let mut reassembly = Reassembly::new(0, false);
+        for seq in [2, 0, 1, 4] {
+            let _ = reassembly.insert(&fragment(seq, &[seq as u8], 0..1));
+        }
+        reassembly.advance();
+        assert_eq!(reassembly.next_seq(), 3);
+        reassembly.clear();
+        let taken = core::iter::from_fn(|| reassembly.take()).map(|message| message.body);
+        assert_eq!(taken.collect::<Vec<_>>(), [[0], [1], [2]]);
+        reassembly.reuse(vec![9; 100]);
+        assert_eq!(reassembly.insert(&fragment(3, b"new", 1..3)), Insertion::Stored);
+        assert_eq!(reassembly.insert(&fragment(3, b"new", 0..1)), Insertion::Stored);
+        assert_eq!(reassembly.pop().map(|message| message.body), Some(b"new".to_vec()), "nothing is left of what was");
+        assert_eq!(reassembly.insert(&fragment(4, b"x", 0..1)), Insertion::Stored, "forgotten above");
     }
 
     #[test]

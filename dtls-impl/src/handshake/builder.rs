@@ -5,6 +5,9 @@ use super::transcript::Transcript;
 use crate::flight::{FlightItem, OutgoingFlight};
 use crate::wire::HandshakeType;
 
+/// Room to make for the messages of a flight; few have more.
+const ITEMS_USUAL: usize = 5;
+
 /// A flight in the making.
 #[derive(Debug)]
 pub(crate) struct FlightBuilder<'t> {
@@ -16,8 +19,8 @@ pub(crate) struct FlightBuilder<'t> {
 
 impl<'t> FlightBuilder<'t> {
     /// A flight in epoch 0 whose first message gets this number.
-    pub(crate) const fn new(transcript: &'t mut Transcript, next_message_seq: u16) -> Self {
-        Self { transcript, epoch: 0, next_message_seq, items: Vec::new() }
+    pub(crate) fn new(transcript: &'t mut Transcript, next_message_seq: u16) -> Self {
+        Self { transcript, epoch: 0, next_message_seq, items: Vec::with_capacity(ITEMS_USUAL) }
     }
 
     /// Adds a message.

@@ -43,7 +43,7 @@ use crate::session::ClientSession;
 use crate::suite::{KeyExchangeKind, Suite};
 use crate::terms;
 use crate::wire::{
-    COMPRESSION_NULL, CertificateType, CipherSuite, ClientHello, ClientHelloStart, ClientKeyExchange, DOWNGRADE_TO_1_0,
+    COMPRESSION_NULL, CertificateType, CipherSuite, ClientHelloStart, ClientKeyExchange, DOWNGRADE_TO_1_0,
     DOWNGRADE_TO_1_2, EcdhParams, Empty, Extension, Extensions, Finished, HandshakeType, HelloVerifyRequest,
     POINT_FORMAT_UNCOMPRESSED, ProtocolVersion, ServerHello, ServerKeyExchangeEcdhePsk, ServerKeyExchangePsk,
     ServerKeyExchangeSigned, Writer, body_of,
@@ -112,30 +112,37 @@ pub(crate) fn start(
     session: Option<ClientSession>,
     cx: &mut Cx<'_>,
 ) -> Result<State, Error> {
-    let suites = cx.config.common.suites(|key_exchange| cx.config.credentials.usable(key_exchange));
     let random = cx.entropy.array();
     let offer = Offer::new(cx.config, server_name.as_ref(), session, cx.entropy, cx.link.now)?;
     cx.link.ids.choose(&cx.config.common.connection_id, cx.entropy);
+    let content = Content {
+        cipher_suites: suites(cx.config).map(|suite| suite.code).collect(),
+        extensions: extensions(server_name.as_ref(), offer.ticket.as_deref(), cx.config, &cx.link.ids),
+    };
     let mut state = WaitServerHello {
         server_name,
-        suites,
         offer,
         random,
         cookie: Vec::new(),
         verify_requests: 0,
         first_record: 0,
         transcript: Transcript::new(),
-        beyond: None,
+        content,
+        offers_13: false,
     };
     state.send_hello(cx)?;
     Ok(State::WaitServerHello(state))
+}
+
+/// The suites on offer.
+fn suites(config: &ClientConfig) -> impl Iterator<Item = Suite> {
+    config.common.suites(|key_exchange| config.credentials.usable(key_exchange))
 }
 
 /// A ClientHello is sent.
 #[derive(Debug)]
 pub(crate) struct WaitServerHello {
     server_name: Option<ServerName<'static>>,
-    suites: Vec<Suite>,
     offer: Offer,
     random: [u8; 32],
     cookie: Vec<u8>,
@@ -143,13 +150,15 @@ pub(crate) struct WaitServerHello {
     /// Number of the record in which the last hello was first sent.
     first_record: u64,
     transcript: Transcript,
-    /// What the hello says if it offered DTLS 1.3, too: repeated unchanged with a cookie.
-    beyond: Option<Beyond>,
+    /// What the hello says: repeated unchanged with a cookie.
+    content: Content,
+    /// Whether it offers DTLS 1.3, too.
+    offers_13: bool,
 }
 
-/// The contents of a ClientHello that offers DTLS 1.3 and 1.2.
+/// What a ClientHello offers.
 #[derive(Clone, Debug)]
-pub(crate) struct Beyond {
+pub(crate) struct Content {
     pub(crate) cipher_suites: Vec<CipherSuite>,
     pub(crate) extensions: Extensions<'static>,
 }
@@ -161,29 +170,28 @@ pub(crate) struct SentHello {
     pub(crate) offer: Offer,
     pub(crate) random: [u8; 32],
     pub(crate) body: Vec<u8>,
-    pub(crate) beyond: Beyond,
+    pub(crate) content: Content,
 }
 
 /// Goes on after a ClientHello that was sent as one of DTLS 1.3.
 pub(crate) fn resume(sent: SentHello, cx: &mut Cx<'_>) -> State {
-    let SentHello { server_name, offer, random, body, beyond } = sent;
-    let suites = cx.config.common.suites(|key_exchange| cx.config.credentials.usable(key_exchange));
+    let SentHello { server_name, offer, random, body, content } = sent;
     let mut transcript = Transcript::new();
     transcript.add(HandshakeType::CLIENT_HELLO, 0, &body);
     let message_type = HandshakeType::CLIENT_HELLO;
     let hello = FlightItem::Message { epoch: 0, message_type, message_seq: 0, body };
     cx.link.adopt_flight((OutgoingFlight { items: vec![hello] }, 1));
-    let (cookie, beyond) = (Vec::new(), Some(beyond));
+    let cookie = Vec::new();
     State::WaitServerHello(WaitServerHello {
         server_name,
-        suites,
         offer,
         random,
         cookie,
         verify_requests: 0,
         first_record: 0,
         transcript,
-        beyond,
+        content,
+        offers_13: true,
     })
 }
 
@@ -213,22 +221,19 @@ impl WaitServerHello {
     }
 
     fn send_hello(&mut self, cx: &mut Cx<'_>) -> Result<(), Error> {
-        let (cipher_suites, extensions) = match &self.beyond {
-            Some(beyond) => (beyond.cipher_suites.clone(), beyond.extensions.clone()),
-            None => (self.suites.iter().map(|suite| suite.code).collect(), self.extensions(cx)),
+        let start = ClientHelloStart {
+            version: ProtocolVersion::DTLS1_2,
+            random: self.random,
+            session_id: &self.offer.session_id,
+            cookie: &self.cookie,
+            cipher_suites: core::mem::take(&mut self.content.cipher_suites),
+            compression_methods: &[COMPRESSION_NULL],
         };
-        let hello = ClientHello {
-            start: ClientHelloStart {
-                version: ProtocolVersion::DTLS1_2,
-                random: self.random,
-                session_id: &self.offer.session_id,
-                cookie: &self.cookie,
-                cipher_suites,
-                compression_methods: &[COMPRESSION_NULL],
-            },
-            extensions,
-        };
-        let body = body_of(|w| hello.emit(w));
+        let body = body_of(|w| {
+            start.emit(w);
+            self.content.extensions.emit(w);
+        });
+        self.content.cipher_suites = start.cipher_suites;
         self.first_record = cx.link.next_plain_record();
         let mut flight = FlightBuilder::new(&mut self.transcript, cx.link.next_message_seq());
         flight.message(HandshakeType::CLIENT_HELLO, body);
@@ -236,7 +241,7 @@ impl WaitServerHello {
     }
 
     fn extensions(&self, cx: &Cx<'_>) -> Extensions<'static> {
-        extensions(self.server_name.as_ref(), &self.suites, self.offer.ticket.as_deref(), cx.config, &cx.link.ids)
+        extensions(self.server_name.as_ref(), self.offer.ticket.as_deref(), cx.config, &cx.link.ids)
     }
 
     fn handle_server_hello(mut self, message: &Message, cx: &mut Cx<'_>) -> Next {
@@ -244,10 +249,10 @@ impl WaitServerHello {
         if !speaks_dtls12(hello.version) || hello.version != ProtocolVersion::DTLS1_2 {
             return Err(PeerIncompatible::NoCommonVersion.into());
         }
-        let chosen = self.suites.iter().find(|suite| suite.code == hello.cipher_suite);
-        let suite = *chosen.ok_or(PeerMisbehaved::SuiteNotOffered)?;
+        let chosen = suites(cx.config).find(|suite| suite.code == hello.cipher_suite);
+        let suite = chosen.ok_or(PeerMisbehaved::SuiteNotOffered)?;
         let downgraded = [DOWNGRADE_TO_1_2, DOWNGRADE_TO_1_0].iter().any(|end| hello.random.ends_with(end));
-        if self.beyond.is_some() && downgraded {
+        if self.offers_13 && downgraded {
             return Err(PeerMisbehaved::Downgrade.into());
         }
         if hello.compression_method != COMPRESSION_NULL {
@@ -280,7 +285,9 @@ impl WaitServerHello {
     /// Whether the server took up extended_master_secret. renegotiation_info may be missing: we never renegotiate, and
     /// many small servers do not send it (RFC 5746 §4.1 leaves it to the client).
     fn check_extensions(&self, extensions: &Extensions<'_>, message: &Message, cx: &mut Cx<'_>) -> Result<bool, Error> {
-        let offered = self.extensions(cx);
+        // Extensions of DTLS 1.3 alone have no place in an answer of 1.2.
+        let of_12 = self.offers_13.then(|| self.extensions(cx));
+        let offered = of_12.as_ref().unwrap_or(&self.content.extensions);
         if extensions.has_duplicates() {
             return Err(PeerMisbehaved::DuplicateExtension.into());
         }
@@ -309,7 +316,6 @@ impl WaitServerHello {
 /// The extensions of a hello.
 pub(crate) fn extensions(
     server_name: Option<&ServerName<'static>>,
-    suites: &[Suite],
     ticket: Option<&[u8]>,
     config: &ClientConfig,
     ids: &ConnectionIds,
@@ -320,12 +326,12 @@ pub(crate) fn extensions(
     }
     list.push(Extension::renegotiation_info());
     list.push(Extension::extended_master_secret());
-    if suites.iter().any(|suite| suite.key_exchange.has_ecdhe()) {
+    if suites(config).any(|suite| suite.key_exchange.has_ecdhe()) {
         let groups: Vec<_> = config.common.groups_12().map(named).collect();
         list.push(Extension::supported_groups(&groups));
         list.push(Extension::ec_point_formats());
     }
-    if suites.iter().any(|suite| !suite.key_exchange.has_psk()) {
+    if suites(config).any(|suite| !suite.key_exchange.has_psk()) {
         list.push(Extension::signature_algorithms(&scheme_codes(&config.common)));
         list.extend(offered_types(config));
     }

@@ -17,7 +17,7 @@ use super::authentication::{
     scheme_codes, shown_13, signature_content,
 };
 use super::builder::FlightBuilder;
-use super::client12::{self, Beyond, Offer, SentHello};
+use super::client12::{self, Content, Offer, SentHello};
 use super::connection_id;
 use super::psk13::{self, OwnPsk, own_psks};
 use super::session13::{Keying, Session13};
@@ -78,11 +78,11 @@ impl State {
     pub(crate) fn hello_for_12(&self, config: &ClientConfig, ids: &ConnectionIds) -> Option<SentHello> {
         match self {
             Self::WaitServerHello(state) if self.may_become_12(config) => {
-                let beyond =
-                    Beyond { cipher_suites: state.cipher_suites(config), extensions: state.extensions(config, ids) };
+                let content =
+                    Content { cipher_suites: state.cipher_suites(config), extensions: state.extensions(config, ids) };
                 let (server_name, body) = (state.server_name.clone(), state.sent.clone());
                 let offer = state.offer_12.clone();
-                Some(SentHello { server_name, offer, random: state.random, body, beyond })
+                Some(SentHello { server_name, offer, random: state.random, body, content })
             }
             _ => None,
         }
@@ -103,7 +103,7 @@ pub(crate) fn start(
     } else {
         (None, session)
     };
-    let suites = cx.config.common.suites13(by_psk);
+    let suites: Vec<_> = cx.config.common.suites13(by_psk).collect();
     let psks = own_psks(cx.config, server_name.as_ref(), session, &suites, cx.link.now)?;
     let group = *cx.config.common.groups.first().ok_or(Misuse::NoGroups)?;
     let random = cx.entropy.array();
@@ -131,11 +131,9 @@ pub(crate) fn start(
 }
 
 /// The suites of DTLS 1.2 that are offered, too.
-fn suites_12(config: &ClientConfig) -> Vec<Suite> {
-    if !config.common.versions.has_12() {
-        return Vec::new();
-    }
-    config.common.suites(|key_exchange| config.credentials.usable(key_exchange))
+fn suites_12(config: &ClientConfig) -> impl Iterator<Item = Suite> {
+    let suites = config.common.suites(|key_exchange| config.credentials.usable(key_exchange));
+    suites.filter(|_| config.common.versions.has_12())
 }
 
 /// A ClientHello is sent.
@@ -154,7 +152,7 @@ pub(crate) struct WaitServerHello {
     /// The suite of a HelloRetryRequest.
     retried: Option<Suite13>,
     transcript: Transcript,
-    /// The last ClientHello.
+    /// The last ClientHello, if a server of DTLS 1.2 may answer it.
     sent: Vec<u8>,
 }
 
@@ -253,7 +251,9 @@ impl WaitServerHello {
         if self.early_data {
             self.prepare_early_data(&body, cx)?;
         }
-        self.sent.clone_from(&body);
+        if cx.config.common.versions.has_12() {
+            self.sent.clone_from(&body);
+        }
         let mut flight = FlightBuilder::new(&mut self.transcript, cx.link.next_message_seq());
         flight.message(HandshakeType::CLIENT_HELLO, body);
         cx.link.answer(flight.finish(), FlightEnd::Answer)
@@ -279,7 +279,7 @@ impl WaitServerHello {
     /// The suites of DTLS 1.3, and then those of 1.2, if that is offered, too.
     fn cipher_suites(&self, config: &ClientConfig) -> Vec<CipherSuite> {
         let suites = self.suites.iter().map(|suite| suite.code);
-        suites.chain(suites_12(config).into_iter().map(|suite| suite.code)).collect()
+        suites.chain(suites_12(config).map(|suite| suite.code)).collect()
     }
 
     fn extensions(&self, config: &ClientConfig, ids: &ConnectionIds) -> Extensions<'static> {
@@ -313,10 +313,9 @@ impl WaitServerHello {
         }
         list.extend(terms::offer(config));
         list.extend(connection_id::offer(ids, &config.common));
-        let suites = suites_12(config);
-        if !suites.is_empty() {
+        if suites_12(config).next().is_some() {
             let ticket = self.offer_12.ticket.as_deref();
-            let of_12 = client12::extensions(self.server_name.as_ref(), &suites, ticket, config, ids).0;
+            let of_12 = client12::extensions(self.server_name.as_ref(), ticket, config, ids).0;
             let new = |of_12: &Extension<'_>| list.iter().all(|of_13| of_13.extension_type != of_12.extension_type);
             let new: Vec<_> = of_12.into_iter().filter(new).collect();
             list.extend(new);
@@ -563,11 +562,11 @@ impl WaitFinished {
                 flight.message(HandshakeType::CERTIFICATE_VERIFY, verify);
             }
         }
-        let mut verify_data = secrets.client.verify_data(&keying.hkdf, &flight.transcript().hash()).as_ref().to_vec();
+        let mut verify_data = secrets.client.verify_data(&keying.hkdf, &flight.transcript().hash());
         if cx.link.mutated.by(Mutation::CorruptFinished) {
-            verify_data[0] ^= 1;
+            verify_data.as_mut()[0] ^= 1;
         }
-        flight.message(HandshakeType::FINISHED, body_of(|w| Finished13 { verify_data: &verify_data }.emit(w)));
+        flight.message(HandshakeType::FINISHED, body_of(|w| Finished13 { verify_data: verify_data.as_ref() }.emit(w)));
         cx.link.end_early_data();
         cx.link.answer(flight.finish(), FlightEnd::Ack)?;
         cx.link.install_write(EPOCH_APPLICATION, keying.sealer(&application.client)?);

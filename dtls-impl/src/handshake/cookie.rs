@@ -5,12 +5,7 @@ use crate::wire::{ClientHelloStart, Writer};
 
 /// The cookie for a client at `peer_address` that sends these parameters. Each part has a fixed length or carries its
 /// length, so that no two inputs look alike.
-pub(crate) fn make(
-    provider: &dyn CryptoProvider,
-    secret: &Secret,
-    peer_address: &[u8],
-    hello: &ClientHelloStart<'_>,
-) -> Digest {
+fn make(provider: &dyn CryptoProvider, secret: &Secret, peer_address: &[u8], hello: &ClientHelloStart<'_>) -> Digest {
     let mut w = Writer::with_capacity(256);
     w.vec16(|w| w.bytes(peer_address));
     w.u16(hello.version.0);
@@ -21,14 +16,15 @@ pub(crate) fn make(
     provider.hmac(HashAlgorithm::Sha256, secret.expose(), &[b"dtls cookie", &w.into_bytes()])
 }
 
-/// Whether the ClientHello carries the cookie that belongs to it.
-pub(crate) fn check(
+/// The cookie that belongs to the ClientHello, unless it carries that.
+pub(crate) fn missing(
     provider: &dyn CryptoProvider,
     secret: &Secret,
     peer_address: &[u8],
     hello: &ClientHelloStart<'_>,
-) -> bool {
-    equal(make(provider, secret, peer_address, hello).as_ref(), hello.cookie)
+) -> Option<Digest> {
+    let cookie = make(provider, secret, peer_address, hello);
+    if equal(cookie.as_ref(), hello.cookie) { None } else { Some(cookie) }
 }
 
 #[cfg(test)]
@@ -49,20 +45,18 @@ mod tests {
             cipher_suites: vec![CipherSuite::TLS_PSK_WITH_AES_128_CCM_8],
             compression_methods: &[0],
         };
-        let cookie = make(&*provider, &secret, b"here", &hello);
+        let check = |secret: &Secret, address: &[u8], hello: &ClientHelloStart<'_>| {
+            missing(&*provider, secret, address, hello).is_none()
+        };
+        let cookie = missing(&*provider, &secret, b"here", &hello).unwrap();
         let with_cookie = ClientHelloStart { cookie: cookie.as_ref(), ..hello.clone() };
-        assert!(check(&*provider, &secret, b"here", &with_cookie));
-        assert!(!check(&*provider, &secret, b"there", &with_cookie));
-        assert!(!check(&*provider, &Secret::new(vec![2; 32]), b"here", &with_cookie));
-        assert!(!check(&*provider, &secret, b"here", &hello));
-        assert!(!check(&*provider, &secret, b"here", &ClientHelloStart { random: [8; 32], ..with_cookie.clone() }));
-        assert!(!check(
-            &*provider,
-            &secret,
-            b"here",
-            &ClientHelloStart { session_id: &[1; 32], ..with_cookie.clone() }
-        ));
+        assert!(check(&secret, b"here", &with_cookie));
+        assert!(!check(&secret, b"there", &with_cookie));
+        assert!(!check(&Secret::new(vec![2; 32]), b"here", &with_cookie));
+        assert!(!check(&secret, b"here", &hello));
+        assert!(!check(&secret, b"here", &ClientHelloStart { random: [8; 32], ..with_cookie.clone() }));
+        assert!(!check(&secret, b"here", &ClientHelloStart { session_id: &[1; 32], ..with_cookie.clone() }));
         let more = vec![CipherSuite::TLS_PSK_WITH_AES_128_CCM_8, CipherSuite::TLS_PSK_WITH_AES_128_CCM];
-        assert!(!check(&*provider, &secret, b"here", &ClientHelloStart { cipher_suites: more, ..with_cookie }));
+        assert!(!check(&secret, b"here", &ClientHelloStart { cipher_suites: more, ..with_cookie }));
     }
 }

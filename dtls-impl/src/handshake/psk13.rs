@@ -72,7 +72,7 @@ pub(crate) fn own_psks(
             hash: ticket.suite.hash,
             origin: PskOrigin::Resumption,
             peer: ticket.server.clone(),
-            ticket: Some(Box::new(ticket)),
+            ticket: Some(ticket),
         });
     }
     let ClientCredentials::Psk(external) = &config.credentials else { return Ok(psks) };

@@ -137,12 +137,12 @@ fn handle_client_hello(message: &Message, cx: &mut Cx<'_>) -> Next {
     }
     let provider = &*cx.config.common.provider;
     let mut transcript = Transcript::new();
-    transcript.add_received(message);
     let asked_for = choice.settled.as_ref().and_then(|settled| settled.client);
     if asked_for.is_some() {
         transcript.keep_messages();
     }
     transcript.start(provider, choice.suite.hash);
+    transcript.add_received(message);
     let share = choice.group.map(|group| provider.key_exchange(group, cx.entropy)).transpose();
     let share = share.map_err(Error::Crypto)?;
 
@@ -238,8 +238,8 @@ fn choose_suite(
     config: &ServerConfig,
 ) -> Result<(Suite, Option<Settled>), Error> {
     let own = config.common.suites(|key_exchange| config.credentials.usable(key_exchange));
-    let common: Vec<_> = own.into_iter().filter(|suite| hello.start.cipher_suites.contains(&suite.code)).collect();
-    if common.is_empty() {
+    let mut common = own.filter(|suite| hello.start.cipher_suites.contains(&suite.code)).peekable();
+    if common.peek().is_none() {
         return Err(PeerIncompatible::NoCommonSuite.into());
     }
     let settled = match &config.credentials {
@@ -249,7 +249,7 @@ fn choose_suite(
         }
     };
     let usable = |suite: &Suite| group.is_some() || !suite.key_exchange.has_ecdhe();
-    let suite = common.into_iter().find(usable).ok_or(PeerIncompatible::NoCommonGroup)?;
+    let suite = common.find(usable).ok_or(PeerIncompatible::NoCommonGroup)?;
     Ok((suite, settled))
 }
 

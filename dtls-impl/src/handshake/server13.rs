@@ -180,8 +180,8 @@ pub(crate) fn examine(
     }
 
     psk.as_ref().filter(|_| early_data.is_none()).map_or(Ok(()), check_binder)?;
-    transcript.add_received(message);
     transcript.start(provider, suite.hash);
+    transcript.add_received(message);
     let share = match shared {
         Shared::There { group, public_key, .. } => Some((group, public_key)),
         Shared::NotNeeded | Shared::Missing(_) => None,
@@ -239,8 +239,8 @@ fn choose(
     verify: bool,
 ) -> Result<(Suite13, Option<(KnownPsk, PskMode)>), Error> {
     let by_psk = matches!(config.credentials, ServerCredentials::Psk { .. });
-    let mut suites = config.common.suites13(by_psk);
-    suites.retain(|suite| hello.start.cipher_suites.contains(&suite.code));
+    let common = config.common.suites13(by_psk).filter(|suite| hello.start.cipher_suites.contains(&suite.code));
+    let mut suites: Vec<_> = common.collect();
     let first = *suites.first().ok_or(PeerIncompatible::NoCommonSuite)?;
     if let Some(retried) = retried {
         suites.retain(|suite| suite.code == retried);
@@ -368,11 +368,11 @@ pub(crate) fn accept(offer: Offer, cx: &mut Cx<'_>) -> Result<State, Error> {
         let verify = certificate_verify(own, settled.scheme, &content, cx.entropy)?;
         flight.message(HandshakeType::CERTIFICATE_VERIFY, verify);
     }
-    let mut verify_data = secrets.server.verify_data(&keying.hkdf, &flight.transcript().hash()).as_ref().to_vec();
+    let mut verify_data = secrets.server.verify_data(&keying.hkdf, &flight.transcript().hash());
     if cx.link.mutated.by(Mutation::CorruptFinished) {
-        verify_data[0] ^= 1;
+        verify_data.as_mut()[0] ^= 1;
     }
-    flight.message(HandshakeType::FINISHED, body_of(|w| Finished13 { verify_data: &verify_data }.emit(w)));
+    flight.message(HandshakeType::FINISHED, body_of(|w| Finished13 { verify_data: verify_data.as_ref() }.emit(w)));
     let to_finished = flight.transcript().hash();
     cx.link.answer(flight.finish(), FlightEnd::Answer)?;
     cx.link.inbound.enter(EPOCH_HANDSHAKE);

@@ -139,7 +139,7 @@ impl Session13 {
         early_data_max: u32,
         received: u64,
     ) -> Result<ClientSession, CryptoError> {
-        let kind = Kind::V13(Ticket {
+        let kind = Kind::V13(Box::new(Ticket {
             suite: self.keying.suite,
             identity: ticket.ticket.to_vec(),
             psk: self.resumption.psk(ticket.nonce)?,
@@ -148,7 +148,7 @@ impl Session13 {
             lifetime: ticket.lifetime,
             early_data_max,
             server: self.identity.clone(),
-        });
+        }));
         Ok(ClientSession { server_name: self.server_name.clone(), kind })
     }
 

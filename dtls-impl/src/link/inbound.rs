@@ -24,27 +24,31 @@ const RECENT_MAX: usize = 64;
 /// A replay window would let anyone shut out the peer with one forged record of a high number, as nothing in epoch 0 is
 /// authentic. So old numbers stay welcome, and only those are remembered whose record was of use. Without this a copy
 /// made by the network would look like a repeated flight.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct RecentNumbers {
-    seen: Vec<u64>,
+    seen: [u64; RECENT_MAX],
+    len: usize,
     next: usize,
+}
+
+impl Default for RecentNumbers {
+    fn default() -> Self {
+        Self { seen: [0; RECENT_MAX], len: 0, next: 0 }
+    }
 }
 
 impl RecentNumbers {
     pub(crate) fn contains(&self, seq: u64) -> bool {
-        self.seen.contains(&seq)
+        self.seen[..self.len].contains(&seq)
     }
 
     pub(crate) fn insert(&mut self, seq: u64) {
         if self.contains(seq) {
             return;
         }
-        if self.seen.len() < RECENT_MAX {
-            self.seen.push(seq);
-        } else {
-            self.seen[self.next] = seq;
-            self.next = (self.next + 1) % RECENT_MAX;
-        }
+        self.seen[self.next] = seq;
+        self.next = (self.next + 1) % RECENT_MAX;
+        self.len = (self.len + 1).min(RECENT_MAX);
     }
 }
 
@@ -100,6 +104,8 @@ pub(crate) struct Inbound {
     protected: Option<Protected>,
     recent: RecentNumbers,
     early: Vec<Vec<u8>>,
+    /// To decrypt the next record in.
+    buffer: Vec<u8>,
     /// The last message handed out.
     last: Option<MessageId>,
     /// The last message of the flight that the own flight in the air answers.
@@ -117,6 +123,7 @@ impl Inbound {
             protected: None,
             recent: RecentNumbers::default(),
             early: Vec::new(),
+            buffer: Vec::new(),
             last: None,
             answered: None,
         }
@@ -187,21 +194,17 @@ impl Inbound {
         if body_max.is_some_and(|max| record.body.len() > max) {
             return Err(DiscardReason::BeyondLimit);
         }
-        let mut fragment = record.body.to_vec();
-        let (opener, version, epoch, seq) = (&protected.opener, header.version.0, header.epoch, header.seq);
-        let opened = if record.connection_id.is_empty() {
-            let content_type = header.content_type;
-            opener.open(content_type.0, version, epoch, seq, &mut fragment).map(|range| (content_type, range))
-        } else {
-            let opened = opener.open_with_cid(record.connection_id, version, epoch, seq, &mut fragment);
-            opened.map(|(content_type, range)| (ContentType(content_type), range))
-        };
-        let (content_type, range) = opened.map_err(|_| DiscardReason::BadRecord)?;
-        let newest = protected.window.highest().is_none_or(|highest| highest < seq);
-        protected.window.commit(seq);
-        fragment.truncate(range.end);
-        fragment.drain(..range.start);
-        Ok(Opened { content_type, content: fragment, newest })
+        let mut content = core::mem::take(&mut self.buffer);
+        let opened = protected.opener.open_record(record, &mut content);
+        let content_type = opened.map_err(|_| DiscardReason::BadRecord)?;
+        let newest = protected.window.highest().is_none_or(|highest| highest < header.seq);
+        protected.window.commit(header.seq);
+        Ok(Opened { content_type, content, newest })
+    }
+
+    /// Takes back what a record was decrypted in, for the next.
+    pub(crate) fn reuse(&mut self, content: Vec<u8>) {
+        self.buffer = content;
     }
 
     /// Whether a fragment shows that the peer repeats the flight that the own one answers. The start of its last message
@@ -244,7 +247,7 @@ mod tests {
         for seq in 100..200 {
             recent.insert(seq);
         }
-        assert_eq!(recent.seen.len(), RECENT_MAX);
+        assert_eq!(recent.len, RECENT_MAX);
         assert!(recent.contains(199) && !recent.contains(3));
     }
 }

@@ -56,12 +56,12 @@ impl Outbound {
         RECORD_HEADER_LEN + protection
     }
 
-    /// Appends a record under the epoch's next number.
+    /// Appends a record under the epoch's next number. Its plaintext comes in two parts.
     fn record(
         &mut self,
         content_type: ContentType,
         epoch: u64,
-        plaintext: &[u8],
+        plaintext: [&[u8]; 2],
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
         let counter = &mut self.numbers[usize::from(epoch != 0)];
@@ -71,15 +71,17 @@ impl Outbound {
         match &self.sealer {
             Some(sealer) if epoch != 0 && !self.connection_id.is_empty() => {
                 let inner = (content_type.0, 0);
-                sealer.seal_with_cid(&self.connection_id, inner, epoch, seq, plaintext, out).map_err(Error::Crypto)
+                sealer
+                    .seal_parts_with_cid(&self.connection_id, inner, epoch, seq, plaintext, out)
+                    .map_err(Error::Crypto)
             }
             Some(sealer) if epoch != 0 => {
-                sealer.seal(content_type.0, epoch, seq, plaintext, out).map_err(Error::Crypto)
+                sealer.seal_parts(content_type.0, epoch, seq, plaintext, out).map_err(Error::Crypto)
             }
             _ => {
                 let header = RecordHeader { content_type, version: ProtocolVersion::DTLS1_2, epoch, seq };
-                out.extend_from_slice(&header.to_bytes(plaintext.len() as u16));
-                out.extend_from_slice(plaintext);
+                out.extend_from_slice(&header.to_bytes((plaintext[0].len() + plaintext[1].len()) as u16));
+                plaintext.iter().for_each(|part| out.extend_from_slice(part));
                 Ok(())
             }
         }
@@ -234,12 +236,11 @@ impl Link {
     fn transmit(&mut self) -> Result<(), Error> {
         let Some(flight) = self.retransmitter.flight() else { return Ok(()) };
         let plan = packing::plan(flight, self.mtu(), self.terms.limits, |epoch| self.outbound.overhead(epoch));
-        let mut plaintext = Vec::with_capacity(self.mtu.min(DATAGRAM_LEN_USUAL));
         for records in plan.datagrams() {
             let mut datagram = Vec::with_capacity(self.mtu.min(DATAGRAM_LEN_USUAL));
             for PlannedRecord { epoch, content, .. } in records {
-                content.plaintext_into(&mut plaintext);
-                self.outbound.record(content.content_type(), *epoch, &plaintext, &mut datagram)?;
+                let content_type = content.content_type();
+                content.with_parts(|parts| self.outbound.record(content_type, *epoch, parts, &mut datagram))?;
             }
             if self.mutated.by(Mutation::ReuseRecordNumbers) {
                 self.datagrams_sent.push(datagram.clone());
@@ -255,7 +256,7 @@ impl Link {
         let mut datagram = Vec::new();
         let epoch = self.outbound.epoch;
         // With all numbers used up the peer cannot be told.
-        if self.outbound.record(ContentType::ALERT, epoch, &alert.to_bytes(), &mut datagram).is_ok() {
+        if self.outbound.record(ContentType::ALERT, epoch, [&alert.to_bytes(), &[]], &mut datagram).is_ok() {
             self.datagram(datagram);
             self.event(Event::AlertSent(alert));
         }
@@ -267,7 +268,7 @@ impl Link {
             return Ok(());
         }
         let mut datagram = Vec::with_capacity(self.outbound.overhead(1) + data.len());
-        self.outbound.record(ContentType::APPLICATION_DATA, 1, data, &mut datagram)?;
+        self.outbound.record(ContentType::APPLICATION_DATA, 1, [data, &[]], &mut datagram)?;
         self.datagram(datagram);
         Ok(())
     }
@@ -318,8 +319,8 @@ mod tests {
         let numbers = [SeqCounter::starting_at(RecordSeq::MAX), SeqCounter::new()];
         let mut outbound = Outbound { epoch: 0, numbers, sealer: None, connection_id: Vec::new() };
         let mut out = Vec::new();
-        assert_eq!(outbound.record(ContentType::ALERT, 0, &[1, 0], &mut out), Ok(()));
-        assert_eq!(outbound.record(ContentType::ALERT, 0, &[1, 0], &mut out), Err(Error::SequenceExhausted));
+        assert_eq!(outbound.record(ContentType::ALERT, 0, [&[1, 0], &[]], &mut out), Ok(()));
+        assert_eq!(outbound.record(ContentType::ALERT, 0, [&[1, 0], &[]], &mut out), Err(Error::SequenceExhausted));
         assert_eq!(out.len(), RECORD_HEADER_LEN + 2, "nothing was written for the refused record");
     }
 }

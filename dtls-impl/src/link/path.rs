@@ -55,7 +55,7 @@ impl Link {
         let mut datagram = Vec::new();
         let content_type = ContentType::RETURN_ROUTABILITY_CHECK;
         // With all numbers used up there is nothing more to say.
-        if self.outbound.record(content_type, 1, &message.to_bytes(), &mut datagram).is_ok() {
+        if self.outbound.record(content_type, 1, [&message.to_bytes(), &[]], &mut datagram).is_ok() {
             self.outputs.push_back(match to {
                 Some(address) => Output::DatagramTo { address, datagram },
                 None => Output::Datagram(datagram),

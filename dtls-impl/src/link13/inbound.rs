@@ -71,6 +71,13 @@ impl Inbound {
         }
     }
 
+    /// As new, but for the memory in use: the first message to come has this number.
+    pub(crate) fn restart(&mut self, message_seq: u16) {
+        let mut reassembly = core::mem::replace(&mut self.reassembly, Reassembly::new(message_seq, false));
+        reassembly.restart(message_seq);
+        *self = Self { reassembly, ..Self::new(message_seq) };
+    }
+
     /// Epoch of the messages that are due: the hellos', the handshake's, or the application's.
     pub(crate) const fn due(&self) -> u64 {
         self.due

@@ -113,14 +113,14 @@ impl Link13 {
     /// A server that kept no state goes on where the ClientHello is: its record number and `message_seq` are those of
     /// the answer, so that no number is used twice.
     pub(crate) fn start_at(&mut self, record_seq: u64, message_seq: u16) {
-        self.write = WriteEpochs::starting_at(RecordSeq::new(record_seq).unwrap_or(RecordSeq::MAX));
+        self.write.start_at(RecordSeq::new(record_seq).unwrap_or(RecordSeq::MAX));
         self.next_message_seq = message_seq;
-        self.inbound = Inbound::new(message_seq);
+        self.inbound.restart(message_seq);
     }
 
     /// The peer's messages before this one have been taken.
     pub(crate) fn expect_message(&mut self, message_seq: u16) {
-        self.inbound = Inbound::new(message_seq);
+        self.inbound.restart(message_seq);
     }
 
     pub(crate) const fn next_message_seq(&self) -> u16 {
@@ -197,13 +197,13 @@ impl Link13 {
         let missing = flight.missing_but(arrived);
         let plan = packing::plan_missing(&missing, self.mtu(), self.terms.limits, |epoch| self.write.overhead(epoch));
         self.last_transmission = self.now;
-        let mut plaintext = Vec::with_capacity(self.mtu.min(DATAGRAM_LEN_USUAL));
         let mut sent = Vec::with_capacity(plan.records());
         for records in plan.datagrams() {
             let mut datagram = Vec::with_capacity(self.mtu.min(DATAGRAM_LEN_USUAL));
             for PlannedRecord { epoch, content, .. } in records {
-                content.plaintext_into(&mut plaintext);
-                let number = self.write.record(*epoch, content.content_type(), &plaintext, &mut datagram)?;
+                let number = content.with_parts(|parts| {
+                    self.write.record_parts(*epoch, content.content_type(), parts, &mut datagram)
+                })?;
                 if let Content::Fragment(fragment) = content {
                     sent.push((number, fragment.header));
                 }

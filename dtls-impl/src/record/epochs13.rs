@@ -53,6 +53,8 @@ pub(crate) struct ReadEpochs {
     epochs: Vec<ReadEpoch>,
     /// Most that may be encrypted of a record: content, type and padding.
     inner_max: Option<usize>,
+    /// To decrypt the next record in.
+    buffer: Vec<u8>,
 }
 
 impl ReadEpochs {
@@ -88,6 +90,11 @@ impl ReadEpochs {
         self.epochs.iter().rev().find_map(highest)
     }
 
+    /// Takes back what a record was decrypted in, for the next: records of handshakes come several at a time.
+    pub(crate) fn reuse(&mut self, content: Vec<u8>) {
+        self.buffer = content;
+    }
+
     /// Opens a record with the keys of the most recent epoch whose bits match (RFC 9147 §4.2.2). Its number is compared
     /// with those seen before only after deprotection, as RFC 9147 §4.5.1 asks, so that the time taken tells nothing.
     pub(crate) fn open(&mut self, record: ProtectedRecord<'_>, accept_replay: bool) -> Result<PlainRecord, ReadError> {
@@ -99,7 +106,7 @@ impl ReadEpochs {
         }
         let next = read.window.highest().map_or(0, |highest| highest.saturating_add(1));
         let numbered = read.opener.number(record, read.epoch, next).map_err(|_| ReadError::BadRecord)?;
-        match read.opener.open(numbered) {
+        match read.opener.open_in(core::mem::take(&mut self.buffer), numbered) {
             Ok(plain) if read.window.check(plain.number.seq) || accept_replay => {
                 read.window.commit(plain.number.seq);
                 Ok(plain)
@@ -145,13 +152,23 @@ impl WriteEpochs {
     /// Epoch 0, whose first record gets this number.
     pub(crate) fn starting_at(first: RecordSeq) -> Self {
         let plain = WriteEpoch { epoch: EPOCH_PLAIN, sealer: None, numbers: SeqCounter::starting_at(first) };
-        Self { epochs: vec![plain], connection_id: Vec::new() }
+        // Room for those of a handshake and of the data after it.
+        let mut epochs = Vec::with_capacity(3);
+        epochs.push(plain);
+        Self { epochs, connection_id: Vec::new() }
     }
 
     /// Protected records carry this connection ID from now on, or none if it is empty.
     pub(crate) fn set_connection_id(&mut self, connection_id: &[u8]) {
         self.connection_id.clear();
         self.connection_id.extend_from_slice(connection_id);
+    }
+
+    /// The first record in epoch 0 gets this number.
+    pub(crate) fn start_at(&mut self, first: RecordSeq) {
+        if let Some(plain) = self.epochs.first_mut().filter(|write| write.epoch == EPOCH_PLAIN) {
+            plain.numbers = SeqCounter::starting_at(first);
+        }
     }
 
     /// Adds the keys of a later epoch.
@@ -205,6 +222,17 @@ impl WriteEpochs {
         content: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<RecordNumber, WriteError> {
+        self.record_parts(epoch, content_type, [content, &[]], out)
+    }
+
+    /// As [`record`](Self::record), with content in two parts.
+    pub(crate) fn record_parts(
+        &mut self,
+        epoch: u64,
+        content_type: ContentType,
+        content: [&[u8]; 2],
+        out: &mut Vec<u8>,
+    ) -> Result<RecordNumber, WriteError> {
         let write = self.epochs.iter_mut().find(|write| write.epoch == epoch).ok_or(WriteError::Exhausted)?;
         let seq = write.numbers.take().ok_or(WriteError::Exhausted)?.get();
         let number = RecordNumber { epoch, seq };
@@ -212,14 +240,14 @@ impl WriteEpochs {
             Some(sealer) if seq >= records_max(sealer.algorithm()) => return Err(WriteError::Exhausted),
             Some(sealer) => {
                 let cid = Some(&self.connection_id[..]).filter(|cid| !cid.is_empty());
-                let sealed = sealer.seal_with_cid(HeaderForm::FULL, cid, number, content_type, content, out);
+                let sealed = sealer.seal_parts(HeaderForm::FULL, cid, number, content_type, content, out);
                 sealed.map_err(WriteError::Crypto)?;
             }
             None => {
                 let version = ProtocolVersion::DTLS1_2;
                 let header = RecordHeader { content_type, version, epoch: 0, seq };
-                out.extend_from_slice(&header.to_bytes(content.len() as u16));
-                out.extend_from_slice(content);
+                out.extend_from_slice(&header.to_bytes((content[0].len() + content[1].len()) as u16));
+                content.iter().for_each(|part| out.extend_from_slice(part));
             }
         }
         Ok(number)

@@ -10,6 +10,7 @@ use core::ops::Range;
 use zeroize::Zeroizing;
 
 use crate::crypto::{Aead, AeadAlgorithm, CryptoError, CryptoProvider};
+use crate::wire::{ContentType, Record, RecordHeader};
 
 /// Type, version, epoch, sequence number, length (RFC 6347 §4.1).
 pub const HEADER_LEN: usize = 13;
@@ -73,12 +74,25 @@ impl Sealer {
         plaintext: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), CryptoError> {
-        if plaintext.len() > PLAINTEXT_LEN_MAX {
+        self.seal_parts(content_type, epoch, seq, [plaintext, &[]], out)
+    }
+
+    /// As [`seal`](Self::seal), with plaintext in two parts.
+    pub(crate) fn seal_parts(
+        &self,
+        content_type: u8,
+        epoch: u16,
+        seq: u64,
+        plaintext: [&[u8]; 2],
+        out: &mut Vec<u8>,
+    ) -> Result<(), CryptoError> {
+        let plaintext_len = plaintext[0].len() + plaintext[1].len();
+        if plaintext_len > PLAINTEXT_LEN_MAX {
             return Err(CryptoError::BadLength);
         }
         let numbering = numbering(epoch, seq)?;
-        let aad = additional_data(numbering, content_type, VERSION, plaintext.len());
-        self.seal_as(content_type, &[], numbering, &[plaintext], &aad, out)
+        let aad = additional_data(numbering, content_type, VERSION, plaintext_len);
+        self.seal_as(content_type, &[], numbering, &plaintext, &aad, out)
     }
 
     /// As [`seal`](Self::seal), for a record with the receiver's connection ID, which is not empty: the type is
@@ -93,14 +107,28 @@ impl Sealer {
         content: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), CryptoError> {
-        let inner_len = content.len().saturating_add(INNER_TYPE_LEN).saturating_add(padding);
+        self.seal_parts_with_cid(connection_id, (content_type, padding), epoch, seq, [content, &[]], out)
+    }
+
+    /// As [`seal_with_cid`](Self::seal_with_cid), with content in two parts.
+    pub(crate) fn seal_parts_with_cid(
+        &self,
+        connection_id: &[u8],
+        (content_type, padding): (u8, usize),
+        epoch: u16,
+        seq: u64,
+        [start, end]: [&[u8]; 2],
+        out: &mut Vec<u8>,
+    ) -> Result<(), CryptoError> {
+        let content_len = start.len() + end.len();
+        let inner_len = content_len.saturating_add(INNER_TYPE_LEN).saturating_add(padding);
         if inner_len > PLAINTEXT_LEN_MAX || !(1..=CID_LEN_MAX).contains(&connection_id.len()) {
             return Err(CryptoError::BadLength);
         }
         let numbering = numbering(epoch, seq)?;
         let aad = CidAdditionalData::new(connection_id, numbering, VERSION, inner_len);
         let zeros = vec![0; padding];
-        self.seal_as(CID_TYPE, connection_id, numbering, &[content, &[content_type], &zeros], aad.as_bytes(), out)
+        self.seal_as(CID_TYPE, connection_id, numbering, &[start, end, &[content_type], &zeros], aad.as_bytes(), out)
     }
 
     /// Appends header and protected plaintext, whose length has been checked.
@@ -200,6 +228,32 @@ impl Opener {
         Ok((fragment[type_at], inner.start..type_at))
     }
 
+    /// Decrypts a record, with or without connection ID, into `content` in place of what that holds.
+    pub(crate) fn open_record(&self, record: &Record<'_>, content: &mut Vec<u8>) -> Result<ContentType, CryptoError> {
+        let RecordHeader { content_type, version, epoch, seq } = record.header;
+        let inner_len = self.plaintext_len(record.body)?;
+        let numbering = numbering(epoch, seq)?;
+        let (explicit, body) = record.body.split_at(self.keyed.algorithm.explicit_nonce_len());
+        content.clear();
+        content.extend_from_slice(body);
+        if record.connection_id.is_empty() {
+            let aad = additional_data(numbering, content_type.0, version.0, inner_len);
+            let len = self.open_body(numbering, &aad, explicit, content)?;
+            content.truncate(len);
+            return Ok(content_type);
+        }
+        if record.connection_id.len() > CID_LEN_MAX {
+            return Err(CryptoError::BadLength);
+        }
+        let aad = CidAdditionalData::new(record.connection_id, numbering, version.0, inner_len);
+        let len = self.open_body(numbering, aad.as_bytes(), explicit, content)?;
+        content.truncate(len);
+        let type_at = content.iter().rposition(|byte| *byte != 0).ok_or(CryptoError::BadTagOrSignature)?;
+        let content_type = ContentType(content[type_at]);
+        content.truncate(type_at);
+        Ok(content_type)
+    }
+
     /// What is left of a fragment without explicit nonce and tag, if that is not too long.
     fn plaintext_len(&self, fragment: &[u8]) -> Result<usize, CryptoError> {
         let len = fragment.len().checked_sub(self.overhead()).ok_or(CryptoError::BadLength)?;
@@ -208,10 +262,20 @@ impl Opener {
 
     fn open_as(&self, numbering: [u8; 8], aad: &[u8], fragment: &mut [u8]) -> Result<Range<usize>, CryptoError> {
         let (explicit, body) = fragment.split_at_mut(self.keyed.algorithm.explicit_nonce_len());
+        let len = self.open_body(numbering, aad, explicit, body)?;
+        Ok(explicit.len()..explicit.len() + len)
+    }
+
+    fn open_body(
+        &self,
+        numbering: [u8; 8],
+        aad: &[u8],
+        explicit: &[u8],
+        body: &mut [u8],
+    ) -> Result<usize, CryptoError> {
         // The sender chooses the explicit part; that it equals epoch and number is only our own custom.
         let nonce = self.keyed.nonce(&numbering, explicit);
-        let len = self.keyed.aead.open(&nonce, aad, body)?;
-        Ok(explicit.len()..explicit.len() + len)
+        self.keyed.aead.open(&nonce, aad, body)
     }
 }
 

@@ -11,7 +11,9 @@ use zeroize::Zeroizing;
 
 use crate::crypto::schedule13::{NONCE_LEN, TrafficKeys};
 use crate::crypto::{Aead, AeadAlgorithm, CryptoError, CryptoProvider, NUMBER_SAMPLE_LEN, NumberCipher};
-use crate::wire::{ContentType, HeaderForm, PLAINTEXT_LEN_MAX, ProtectedRecord, RecordNumber, SeqBits, UnifiedHeader};
+use crate::wire::{
+    ContentType, HeaderForm, PLAINTEXT_LEN_MAX, ProtectedRecord, RecordNumber, SeqBits, UnifiedHeader, add_mask,
+};
 
 /// Largest body of a protected record, 2^14 + 256 (RFC 8446 §5.2).
 pub const CIPHERTEXT_LEN_MAX: usize = PLAINTEXT_LEN_MAX + 256;
@@ -102,12 +104,26 @@ impl Sealer {
         content: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), CryptoError> {
-        if content.len() > PLAINTEXT_LEN_MAX {
+        self.seal_parts(form, connection_id, number, content_type, [content, &[]], out)
+    }
+
+    /// As [`seal_with_cid`](Self::seal_with_cid), with content in two parts.
+    pub(crate) fn seal_parts(
+        &self,
+        form: HeaderForm,
+        connection_id: Option<&[u8]>,
+        number: RecordNumber,
+        content_type: ContentType,
+        content: [&[u8]; 2],
+        out: &mut Vec<u8>,
+    ) -> Result<(), CryptoError> {
+        let content_len = content[0].len() + content[1].len();
+        if content_len > PLAINTEXT_LEN_MAX {
             return Err(CryptoError::BadLength);
         }
         let tag_len = self.keyed.algorithm.tag_len();
         // RFC 9147 §4.2.3: padding makes the ciphertext long enough for a sample.
-        let inner_len = (content.len() + CONTENT_TYPE_LEN).max(NUMBER_SAMPLE_LEN.saturating_sub(tag_len));
+        let inner_len = (content_len + CONTENT_TYPE_LEN).max(NUMBER_SAMPLE_LEN.saturating_sub(tag_len));
         let body_len = (inner_len + tag_len) as u16;
         let header = UnifiedHeader::new(form, connection_id, number.epoch, number.seq, body_len);
 
@@ -115,7 +131,7 @@ impl Sealer {
         out.reserve(header.as_bytes().len() + usize::from(body_len));
         out.extend_from_slice(header.as_bytes());
         let body = out.len();
-        out.extend_from_slice(content);
+        content.iter().for_each(|part| out.extend_from_slice(part));
         out.push(content_type.0);
         out.resize(body + inner_len, 0);
         let nonce = self.keyed.nonce(number.seq);
@@ -123,8 +139,7 @@ impl Sealer {
 
         let (front, ciphertext) = out.split_at_mut(body);
         let sample = ciphertext.first_chunk().ok_or(CryptoError::BadLength)?;
-        let mask = self.keyed.numbers.mask(sample);
-        front[start..].copy_from_slice(header.masked(mask).as_bytes());
+        add_mask(&mut front[start..][header.number_at()], self.keyed.numbers.mask(sample));
         Ok(())
     }
 }
@@ -139,8 +154,8 @@ pub struct Opener {
 #[derive(Debug)]
 pub struct NumberedRecord<'a> {
     number: RecordNumber,
-    header: UnifiedHeader,
-    body: &'a [u8],
+    record: ProtectedRecord<'a>,
+    mask: [u8; 2],
 }
 
 impl NumberedRecord<'_> {
@@ -208,14 +223,22 @@ impl Opener {
         }
         let mask = self.keyed.numbers.mask(sample);
         let number = RecordNumber { epoch, seq: reconstruct_seq(next, record.seq().unmask(mask)) };
-        Ok(NumberedRecord { number, header: record.header_unmasked(mask), body })
+        Ok(NumberedRecord { number, record, mask })
     }
 
     /// Checks and decrypts.
     pub fn open(&self, record: NumberedRecord<'_>) -> Result<PlainRecord, OpenError> {
-        let mut content = record.body.to_vec();
+        self.open_in(Vec::new(), record)
+    }
+
+    /// As [`open`](Self::open), in a buffer that may have been used before.
+    pub(crate) fn open_in(&self, buffer: Vec<u8>, record: NumberedRecord<'_>) -> Result<PlainRecord, OpenError> {
+        let mut content = buffer;
+        content.clear();
+        content.extend_from_slice(record.record.body());
         let nonce = self.keyed.nonce(record.number.seq);
-        let opened = self.keyed.aead.open(&nonce, record.header.as_bytes(), &mut content);
+        let header = record.record.header_unmasked(record.mask);
+        let opened = self.keyed.aead.open(&nonce, header.as_bytes(), &mut content);
         let inner_len = opened.map_err(|_| OpenError::NotAuthentic)?;
         content.truncate(inner_len);
         let last = content.iter().rposition(|byte| *byte != 0).ok_or(OpenError::NoContentType)?;

@@ -118,7 +118,13 @@ impl<'a> Extensions<'a> {
 
     /// Whether a type occurs twice, which RFC 5246 §7.4.1.4 forbids.
     pub fn has_duplicates(&self) -> bool {
-        let mut types: Vec<_> = self.0.iter().map(|extension| extension.extension_type).collect();
+        let of = |extension: &Extension<'_>| extension.extension_type;
+        // The usual few are compared with each other; of many that would take too long.
+        if self.0.len() <= 24 {
+            let seen_before = |(at, extension)| self.0[..at].iter().any(|before| of(before) == of(extension));
+            return self.0.iter().enumerate().any(seen_before);
+        }
+        let mut types: Vec<_> = self.0.iter().map(of).collect();
         types.sort_unstable();
         types.windows(2).any(|pair| pair[0] == pair[1])
     }

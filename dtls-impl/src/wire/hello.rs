@@ -58,7 +58,8 @@ impl<'a> ClientHelloStart<'a> {
         Ok(Self { version, random, session_id, cookie, cipher_suites, compression_methods })
     }
 
-    fn emit(&self, w: &mut Writer) {
+    /// Writes this part of the body; the extensions follow.
+    pub(crate) fn emit(&self, w: &mut Writer) {
         w.u16(self.version.0);
         w.bytes(&self.random);
         w.vec8(|w| w.bytes(self.session_id));

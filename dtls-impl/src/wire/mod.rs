@@ -54,6 +54,7 @@ pub use key_exchange::{
 pub use record::{
     CIPHERTEXT_LEN_MAX, PLAINTEXT_LEN_MAX, RECORD_HEADER_LEN, RECORD_SEQ_MAX, Record, RecordHeader, Records,
 };
+pub(crate) use record13::add_mask;
 pub use record13::{
     AnyRecord, AnyRecords, CONNECTION_ID_LEN_MAX, EpochBits, HeaderForm, ProtectedRecord, SeqBits,
     UNIFIED_HEADER_LEN_MAX, UnifiedHeader,

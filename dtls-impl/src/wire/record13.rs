@@ -1,6 +1,8 @@
 //! Records of DTLS 1.3 in a datagram: plaintext ones as in DTLS 1.2, and protected ones behind the unified header
 //! (RFC 9147 §4). Looks at nothing behind the header, and takes nothing off the record number but its bits.
 
+use core::ops::Range;
+
 use super::codec::{ParseError, Reader};
 use super::record::Record;
 
@@ -118,10 +120,20 @@ impl UnifiedHeader {
     /// The header with the number masked, as it is sent.
     #[must_use]
     pub fn masked(mut self, mask: [u8; 2]) -> Self {
-        let number = &mut self.bytes[self.number_at..self.number_at + self.number_len];
-        number.iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
+        let number_at = self.number_at();
+        add_mask(&mut self.bytes[number_at], mask);
         self
     }
+
+    /// Where the number is.
+    pub(crate) const fn number_at(&self) -> Range<usize> {
+        self.number_at..self.number_at + self.number_len
+    }
+}
+
+/// Masks a number that shows, and shows one that is masked.
+pub(crate) fn add_mask(number: &mut [u8], mask: [u8; 2]) {
+    number.iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
 }
 
 /// A record as it arrived: which epoch and number it has is not known yet, only bits of them.
@@ -200,7 +212,8 @@ impl<'a> ProtectedRecord<'a> {
             SeqBits::Short(_) => 1,
             SeqBits::Long(_) => 2,
         };
-        UnifiedHeader { bytes, len, number_at, number_len }.masked(mask)
+        add_mask(&mut bytes[number_at..number_at + number_len], mask);
+        UnifiedHeader { bytes, len, number_at, number_len }
     }
 }
 

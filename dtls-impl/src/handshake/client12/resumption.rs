@@ -46,9 +46,9 @@ impl Offer {
             return Ok(Self { session: None, session_id: Vec::new(), ticket: ask });
         };
         let Kind::V12(session) = kind else { return Err(Misuse::SessionNotUsable.into()) };
-        let suites = config.common.suites(|key_exchange| config.credentials.usable(key_exchange));
+        let mut suites = config.common.suites(|key_exchange| config.credentials.usable(key_exchange));
         let fits = known_as.as_ref() == server_name
-            && suites.iter().any(|suite| suite.code == session.suite.code)
+            && suites.any(|suite| suite.code == session.suite.code)
             && session.is_fresh(config.common.date_millis(now));
         if !fits {
             return Err(Misuse::SessionNotUsable.into());
@@ -57,7 +57,7 @@ impl Offer {
             Key12::Id(id) => (id.clone(), ask),
             Key12::Ticket(ticket) => (entropy.array::<SESSION_ID_LEN_MAX>().to_vec(), Some(ticket.clone())),
         };
-        Ok(Self { session: Some(Box::new(session)), session_id, ticket })
+        Ok(Self { session: Some(session), session_id, ticket })
     }
 
     /// The session that the server resumes, which shows in the session id.
@@ -100,7 +100,7 @@ impl Keeping {
             (None, None) => (Key12::Id(self.id), date, LIFETIME_12),
         };
         let (suite, master, server) = (session.suite(), session.master().clone(), session.identity.clone());
-        let kind = Kind::V12(Session12 { suite, key, master, received, lifetime, server });
+        let kind = Kind::V12(Box::new(Session12 { suite, key, master, received, lifetime, server }));
         Some(ClientSession { server_name: self.server_name, kind })
     }
 }

@@ -122,8 +122,8 @@ pub(super) fn find(
     if !basics.extended {
         return Err(PeerIncompatible::NoExtendedMasterSecret.into());
     }
-    let own = config.common.suites(|key_exchange| config.credentials.usable(key_exchange));
-    let suite = own.into_iter().find(|suite| suite.code == stored.suite);
+    let mut own = config.common.suites(|key_exchange| config.credentials.usable(key_exchange));
+    let suite = own.find(|suite| suite.code == stored.suite);
     let suite = suite.filter(|suite| hello.start.cipher_suites.contains(&suite.code));
     // RFC 6066 §3: a session is for the name it was made for.
     let welcome = is_welcome(&stored.client, config) && still_welcome(&stored.client, config, now);
@@ -152,8 +152,8 @@ pub(super) fn answer(
     let provider = &cx.config.common.provider;
     let mut session = Session::resume(provider, suite, stored.master, &randoms, stored.client);
     let mut transcript = Transcript::new();
-    transcript.add_received(message);
     transcript.start(&**provider, suite.hash);
+    transcript.add_received(message);
     // Each resumption by ticket gives a new one: nobody who watches can tell that it is the same client's.
     let date = cx.config.common.date_millis(cx.link.now);
     let tickets = cx.config.tickets.as_ref().filter(|_| hello.extensions.session_ticket().is_some());
