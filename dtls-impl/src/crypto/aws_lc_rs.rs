@@ -19,8 +19,8 @@ use rustls_pki_types::{PrivateKeyDer, SignatureVerificationAlgorithm};
 use self::hybrid::Hybrid;
 use super::rustcrypto::RustCrypto;
 use super::{
-    Aead, AeadAlgorithm, CryptoError, CryptoProvider, Digest, Group, Hash, HashAlgorithm, Hmac, KeyExchange,
-    NUMBER_SAMPLE_LEN, NumberCipher, Response, Secret, SignatureScheme, SigningKey,
+    Aead, AeadAlgorithm, Ciphers, CryptoError, CryptoProvider, Digest, Group, Hash, HashAlgorithm, Hmac, KeyExchange,
+    NUMBER_SAMPLE_LEN, NumberCipher, RecordCiphers, Response, Secret, SignatureScheme, SigningKey,
 };
 
 /// The provider over `aws-lc-rs`. Draws from the system's generator, not from the connection's seed.
@@ -49,25 +49,26 @@ impl CryptoProvider for AwsLcRs {
     }
 
     fn aead(&self, algorithm: AeadAlgorithm, key: &[u8]) -> Result<Box<dyn Aead>, CryptoError> {
-        let inner = match algorithm {
-            AeadAlgorithm::Aes128Gcm => &aead::AES_128_GCM,
-            AeadAlgorithm::Aes256Gcm => &aead::AES_256_GCM,
-            AeadAlgorithm::ChaCha20Poly1305 => &aead::CHACHA20_POLY1305,
-            AeadAlgorithm::Aes128Ccm | AeadAlgorithm::Aes128Ccm8 => return RustCrypto.aead(algorithm, key),
-        };
-        let key = UnboundKey::new(inner, key).map_err(|_| CryptoError::BadLength)?;
-        Ok(Box::new(Keyed(LessSafeKey::new(key))))
+        match Keyed::new(algorithm, key)? {
+            Some(keyed) => Ok(Box::new(keyed)),
+            None => RustCrypto.aead(algorithm, key),
+        }
     }
 
     fn number_cipher(&self, algorithm: AeadAlgorithm, key: &[u8]) -> Result<Box<dyn NumberCipher>, CryptoError> {
-        use AeadAlgorithm as A;
-        let inner = match algorithm {
-            A::Aes128Gcm | A::Aes128Ccm | A::Aes128Ccm8 => &quic::AES_128,
-            A::Aes256Gcm => &quic::AES_256,
-            A::ChaCha20Poly1305 => &quic::CHACHA20,
-        };
-        let key = quic::HeaderProtectionKey::new(inner, key).map_err(|_| CryptoError::BadLength)?;
-        Ok(Box::new(Numbers(key)))
+        Ok(Box::new(Numbers::new(algorithm, key)?))
+    }
+
+    fn record_ciphers(
+        &self,
+        algorithm: AeadAlgorithm,
+        key: &[u8],
+        number_key: &[u8],
+    ) -> Result<Box<dyn RecordCiphers>, CryptoError> {
+        match Keyed::new(algorithm, key)? {
+            Some(keyed) => Ok(Ciphers::boxed(keyed, Numbers::new(algorithm, number_key)?)),
+            None => RustCrypto.record_ciphers(algorithm, key, number_key),
+        }
     }
 
     /// Draws from the system's generator, whatever `random` is.
@@ -134,6 +135,20 @@ static VERIFICATION: &[&dyn SignatureVerificationAlgorithm] = &[
 
 struct Keyed(LessSafeKey);
 
+impl Keyed {
+    /// None for what the crate does not have.
+    fn new(algorithm: AeadAlgorithm, key: &[u8]) -> Result<Option<Self>, CryptoError> {
+        let inner = match algorithm {
+            AeadAlgorithm::Aes128Gcm => &aead::AES_128_GCM,
+            AeadAlgorithm::Aes256Gcm => &aead::AES_256_GCM,
+            AeadAlgorithm::ChaCha20Poly1305 => &aead::CHACHA20_POLY1305,
+            AeadAlgorithm::Aes128Ccm | AeadAlgorithm::Aes128Ccm8 => return Ok(None),
+        };
+        let key = UnboundKey::new(inner, key).map_err(|_| CryptoError::BadLength)?;
+        Ok(Some(Self(LessSafeKey::new(key))))
+    }
+}
+
 impl Aead for Keyed {
     fn seal(&self, nonce: &[u8; 12], aad: &[u8], buffer: &mut Vec<u8>, start: usize) -> Result<(), CryptoError> {
         let plaintext = buffer.get_mut(start..).ok_or(CryptoError::BadLength)?;
@@ -157,6 +172,18 @@ impl fmt::Debug for Keyed {
 }
 
 struct Numbers(quic::HeaderProtectionKey);
+
+impl Numbers {
+    fn new(algorithm: AeadAlgorithm, key: &[u8]) -> Result<Self, CryptoError> {
+        use AeadAlgorithm as A;
+        let inner = match algorithm {
+            A::Aes128Gcm | A::Aes128Ccm | A::Aes128Ccm8 => &quic::AES_128,
+            A::Aes256Gcm => &quic::AES_256,
+            A::ChaCha20Poly1305 => &quic::CHACHA20,
+        };
+        quic::HeaderProtectionKey::new(inner, key).map(Self).map_err(|_| CryptoError::BadLength)
+    }
+}
 
 impl NumberCipher for Numbers {
     fn mask(&self, sample: &[u8; NUMBER_SAMPLE_LEN]) -> [u8; 2] {

@@ -287,6 +287,37 @@ pub trait NumberCipher: Debug + Send + Sync {
     fn mask(&self, sample: &[u8; NUMBER_SAMPLE_LEN]) -> [u8; 2];
 }
 
+/// What protects the records of one direction of an epoch of DTLS 1.3.
+pub trait RecordCiphers: Debug + Send + Sync {
+    /// What protects contents.
+    fn aead(&self) -> &dyn Aead;
+    /// What hides numbers.
+    fn numbers(&self) -> &dyn NumberCipher;
+}
+
+/// Both ciphers in one place.
+#[derive(Debug)]
+struct Ciphers<A, N> {
+    aead: A,
+    numbers: N,
+}
+
+impl<A: Aead + 'static, N: NumberCipher + 'static> Ciphers<A, N> {
+    fn boxed(aead: A, numbers: N) -> Box<dyn RecordCiphers> {
+        Box::new(Self { aead, numbers })
+    }
+}
+
+impl<A: Aead, N: NumberCipher> RecordCiphers for Ciphers<A, N> {
+    fn aead(&self) -> &dyn Aead {
+        &self.aead
+    }
+
+    fn numbers(&self) -> &dyn NumberCipher {
+        &self.numbers
+    }
+}
+
 /// An ephemeral key of one side.
 pub trait KeyExchange: Send + Sync {
     /// The group the key belongs to.
@@ -342,6 +373,13 @@ pub trait CryptoProvider: Debug + Send + Sync {
     fn aead(&self, algorithm: AeadAlgorithm, key: &[u8]) -> Result<Box<dyn Aead>, CryptoError>;
     /// The cipher that goes with that AEAD to hide record numbers in DTLS 1.3; keys are of the same length.
     fn number_cipher(&self, algorithm: AeadAlgorithm, key: &[u8]) -> Result<Box<dyn NumberCipher>, CryptoError>;
+    /// Both for records of DTLS 1.3.
+    fn record_ciphers(
+        &self,
+        algorithm: AeadAlgorithm,
+        key: &[u8],
+        number_key: &[u8],
+    ) -> Result<Box<dyn RecordCiphers>, CryptoError>;
     /// A fresh ephemeral key whose bytes come from `random` alone.
     fn key_exchange(&self, group: Group, random: &mut dyn Rng) -> Result<Box<dyn KeyExchange>, CryptoError>;
     /// Answers the share of a [`key_exchange`](Self::key_exchange): for a KEM the answer depends on it, for

@@ -5,6 +5,7 @@
 //! together again. Records, keys and what messages mean are elsewhere.
 
 pub(crate) mod ack;
+pub(crate) mod few;
 pub(crate) mod packing;
 mod ranges;
 pub(crate) mod reassembly;

@@ -3,6 +3,7 @@
 
 use core::ops::Range;
 
+use super::few::Few;
 use super::tracked::Missing;
 use super::{FlightItem, OutgoingFlight};
 use crate::terms::RecordLimits;
@@ -50,15 +51,16 @@ impl Content<'_> {
 
 /// The records of one transmission, datagram by datagram.
 #[derive(Debug)]
-pub(crate) struct Plan<'a>(Vec<PlannedRecord<'a>>);
+pub(crate) struct Plan<'a>(Records<'a>);
+
+/// Most flights have no more records.
+pub(crate) const RECORDS_USUAL: usize = 8;
+
+type Records<'a> = Few<PlannedRecord<'a>, RECORDS_USUAL>;
 
 impl<'a> Plan<'a> {
     pub(crate) fn datagrams(&self) -> impl Iterator<Item = &[PlannedRecord<'a>]> {
         self.0.chunk_by(|_, next| !next.opens_datagram)
-    }
-
-    pub(crate) const fn records(&self) -> usize {
-        self.0.len()
     }
 }
 
@@ -72,7 +74,7 @@ const FRAGMENT_LEN_MIN: usize = 32;
 struct Packer<'a> {
     mtu: usize,
     limits: RecordLimits,
-    records: Vec<PlannedRecord<'a>>,
+    records: Records<'a>,
     /// The next record opens a datagram.
     opens_datagram: bool,
     /// Bytes left in the last datagram.
@@ -80,8 +82,8 @@ struct Packer<'a> {
 }
 
 impl<'a> Packer<'a> {
-    fn new(mtu: usize, limits: RecordLimits, items: usize) -> Self {
-        Self { mtu, limits, records: Vec::with_capacity(items), opens_datagram: true, room: 0 }
+    const fn new(mtu: usize, limits: RecordLimits) -> Self {
+        Self { mtu, limits, records: Few::new(), opens_datagram: true, room: 0 }
     }
 
     const fn next_datagram(&mut self) {
@@ -104,7 +106,7 @@ pub(crate) fn plan(
     limits: RecordLimits,
     overhead: impl Fn(u64) -> usize,
 ) -> Plan<'_> {
-    let mut packer = Packer::new(mtu, limits, flight.items.len());
+    let mut packer = Packer::new(mtu, limits);
     for item in &flight.items {
         match item {
             FlightItem::ChangeCipherSpec { epoch } => {
@@ -130,7 +132,7 @@ pub(crate) fn plan_missing<'a>(
     limits: RecordLimits,
     overhead: impl Fn(u64) -> usize,
 ) -> Plan<'a> {
-    let mut packer = Packer::new(mtu, limits, missing.len());
+    let mut packer = Packer::new(mtu, limits);
     for part in missing {
         piece(&mut packer, part.epoch, part.whole, part.body, part.range.clone(), overhead(part.epoch));
     }

@@ -14,6 +14,9 @@ pub(crate) const MESSAGES_AHEAD_MAX: u16 = 8;
 /// Bytes of all incomplete and early messages together: one largest message, and as much again for its flight.
 pub(crate) const BUFFERED_LEN_MAX: usize = 2 * MESSAGE_LEN_MAX;
 
+/// Room to make for a message, that the next may use, too.
+const BODY_LEN_USUAL: usize = 512;
+
 /// Room kept for the next message: most take less.
 const SPARE_LEN_MAX: usize = 2048;
 
@@ -55,6 +58,7 @@ impl Partial {
     fn new(header: &HandshakeHeader, mut body: Vec<u8>) -> Self {
         let HandshakeHeader { message_type, message_seq, length, .. } = *header;
         body.clear();
+        body.reserve(BODY_LEN_USUAL.max(length as usize));
         body.resize(length as usize, 0);
         Self { message_type, message_seq, body, there: RangeSet::default(), received: 0 }
     }

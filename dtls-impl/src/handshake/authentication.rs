@@ -155,12 +155,29 @@ pub(crate) fn scheme_codes(common: &Common) -> Vec<SignatureSchemeCode> {
 }
 
 /// What a CertificateVerify of DTLS 1.3 signs (RFC 8446 §4.4.3).
-pub(crate) fn signature_content(signer: Side, transcript: &Digest) -> Vec<u8> {
-    let context: &[u8] = match signer {
-        Side::Client => b"TLS 1.3, client CertificateVerify\0",
-        Side::Server => b"TLS 1.3, server CertificateVerify\0",
-    };
-    [&[b' '; 64][..], context, transcript.as_ref()].concat()
+pub(crate) struct SignatureContent {
+    bytes: [u8; 64 + CONTEXT_LEN + 48],
+    len: usize,
+}
+
+const CONTEXT_LEN: usize = 34;
+
+impl SignatureContent {
+    pub(crate) fn new(signer: Side, transcript: &Digest) -> Self {
+        let context: &[u8; CONTEXT_LEN] = match signer {
+            Side::Client => b"TLS 1.3, client CertificateVerify\0",
+            Side::Server => b"TLS 1.3, server CertificateVerify\0",
+        };
+        let (hash_at, hash) = (64 + CONTEXT_LEN, transcript.as_ref());
+        let mut bytes = [b' '; 64 + CONTEXT_LEN + 48];
+        bytes[64..hash_at].copy_from_slice(context);
+        bytes[hash_at..hash_at + hash.len()].copy_from_slice(hash);
+        Self { bytes, len: hash_at + hash.len() }
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
 }
 
 /// The body of a CertificateVerify.

@@ -44,9 +44,9 @@ use crate::suite::{KeyExchangeKind, Suite};
 use crate::terms;
 use crate::wire::{
     COMPRESSION_NULL, CertificateType, CipherSuite, ClientHelloStart, ClientKeyExchange, DOWNGRADE_TO_1_0,
-    DOWNGRADE_TO_1_2, EcdhParams, Empty, Extension, Extensions, Finished, HandshakeType, HelloVerifyRequest,
-    POINT_FORMAT_UNCOMPRESSED, ProtocolVersion, ServerHello, ServerKeyExchangeEcdhePsk, ServerKeyExchangePsk,
-    ServerKeyExchangeSigned, Writer, body_of,
+    DOWNGRADE_TO_1_2, EXTENSIONS_USUAL, EcdhParams, Empty, Extension, Extensions, Finished, HandshakeType,
+    HelloVerifyRequest, POINT_FORMAT_UNCOMPRESSED, ProtocolVersion, ServerHello, ServerKeyExchangeEcdhePsk,
+    ServerKeyExchangePsk, ServerKeyExchangeSigned, Writer, body_of,
 };
 
 /// HelloVerifyRequests answered in one handshake. One is normal, a second follows a change of the server's secret;
@@ -262,11 +262,11 @@ impl WaitServerHello {
         let version = ProtocolVersion::DTLS1_2;
         cx.link.agree_on(terms::accept(&hello.extensions, message.message_type, cx.config, version)?);
         let by_certificate = !suite.key_exchange.has_psk();
-        self.transcript.add_received(message);
         if by_certificate && cx.config.identity.is_some() {
             self.transcript.keep_messages();
         }
         self.transcript.start(&*cx.config.common.provider, suite.hash);
+        self.transcript.add_received(message);
         let randoms = Randoms { client: self.random, server: hello.random };
         let keeping = Keeping::new(self.server_name.clone(), &hello);
         let (transcript, asked_for) = (self.transcript, CertificateType::X509);
@@ -320,7 +320,7 @@ pub(crate) fn extensions(
     config: &ClientConfig,
     ids: &ConnectionIds,
 ) -> Extensions<'static> {
-    let mut list = Vec::new();
+    let mut list = Vec::with_capacity(EXTENSIONS_USUAL);
     if let Some(ServerName::DnsName(name)) = server_name {
         list.push(Extension::server_name(name.as_ref()));
     }

@@ -13,8 +13,8 @@
 use rustls_pki_types::ServerName;
 
 use super::authentication::{
-    Answer, Believed, certificate_13, certificate_verify, chosen_types, offered_types, read_certificate_verify,
-    scheme_codes, shown_13, signature_content,
+    Answer, Believed, SignatureContent, certificate_13, certificate_verify, chosen_types, offered_types,
+    read_certificate_verify, scheme_codes, shown_13,
 };
 use super::builder::FlightBuilder;
 use super::client12::{self, Content, Offer, SentHello};
@@ -38,8 +38,9 @@ use crate::session::{ClientSession, Kind};
 use crate::suite::{Suite, Suite13};
 use crate::terms;
 use crate::wire::{
-    COMPRESSION_NULL, CertificateType, CipherSuite, ClientHello, ClientHelloStart, EncryptedExtensions, Extension,
-    ExtensionType, Extensions, Finished13, HandshakeType, KeyShare, ParseError, ProtocolVersion, ServerHello, body_of,
+    COMPRESSION_NULL, CertificateType, CipherSuite, ClientHello, ClientHelloStart, EXTENSIONS_USUAL,
+    EncryptedExtensions, Extension, ExtensionType, Extensions, Finished13, HandshakeType, KeyShare, ParseError,
+    ProtocolVersion, ServerHello, body_of,
 };
 
 type Cx<'a> = Context<'a, ClientConfig, Link13>;
@@ -283,7 +284,7 @@ impl WaitServerHello {
     }
 
     fn extensions(&self, config: &ClientConfig, ids: &ConnectionIds) -> Extensions<'static> {
-        let mut list = Vec::new();
+        let mut list = Vec::with_capacity(EXTENSIONS_USUAL);
         if let Some(ServerName::DnsName(name)) = &self.server_name {
             list.push(Extension::server_name(name.as_ref()));
         }
@@ -375,8 +376,8 @@ impl WaitServerHello {
         connection_id::take_answer(&hello.extensions, common, agreed).map_err(bad)?;
         cx.link.use_connection_id();
         let keying = Keying::new(&common.provider, suite, self.random, common.key_log);
-        self.transcript.add_received(message);
         self.transcript.start(&*common.provider, suite.hash);
+        self.transcript.add_received(message);
         let early = KeySchedule::new(keying.hkdf.clone(), psk.map(|psk| psk.key.expose()));
         let schedule = early.into_handshake(shared.as_ref());
         let secrets = schedule.traffic_secrets(&self.transcript.hash());
@@ -442,7 +443,8 @@ impl WaitEncryptedExtensions {
             return Err(PeerMisbehaved::DuplicateExtension.into());
         }
         // Of what was offered only these may be answered here (RFC 8446 §4.2). Groups are hints for next time.
-        let mut known = vec![ExtensionType::SERVER_NAME, ExtensionType::SUPPORTED_GROUPS, ExtensionType::EARLY_DATA];
+        let mut known = Vec::with_capacity(EXTENSIONS_USUAL);
+        known.extend([ExtensionType::SERVER_NAME, ExtensionType::SUPPORTED_GROUPS, ExtensionType::EARLY_DATA]);
         known.extend(terms::EXTENSIONS);
         if self.by_certificate {
             known.extend(offered_types(cx.config).iter().map(|offered| offered.extension_type));
@@ -517,8 +519,8 @@ impl WaitCertificateVerify {
     fn handle(mut self, message: &Message, cx: &mut Cx<'_>) -> Next {
         let common = &cx.config.common;
         let (scheme, signature) = read_certificate_verify(message, common, ProtocolVersion::DTLS1_3)?;
-        let content = signature_content(Side::Server, &self.negotiated.transcript.hash());
-        self.server.check_signature(common, scheme, &content, signature)?;
+        let content = SignatureContent::new(Side::Server, &self.negotiated.transcript.hash());
+        self.server.check_signature(common, scheme, content.as_bytes(), signature)?;
         self.negotiated.transcript.add_received(message);
         self.negotiated.identity = self.server.into_identity();
         Ok(Step::Next(State::WaitFinished(WaitFinished { answer: self.answer, negotiated: self.negotiated })))
@@ -557,8 +559,8 @@ impl WaitFinished {
             let shown = answer.identity(cx.config);
             flight.message(HandshakeType::CERTIFICATE, certificate_13(shown.map(|(own, _)| own)));
             if let Some((own, scheme)) = shown {
-                let content = signature_content(Side::Client, &flight.transcript().hash());
-                let verify = certificate_verify(own, scheme, &content, cx.entropy)?;
+                let content = SignatureContent::new(Side::Client, &flight.transcript().hash());
+                let verify = certificate_verify(own, scheme, content.as_bytes(), cx.entropy)?;
                 flight.message(HandshakeType::CERTIFICATE_VERIFY, verify);
             }
         }

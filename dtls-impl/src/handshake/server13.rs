@@ -11,8 +11,8 @@
 //! 6. [ACK]
 
 use super::authentication::{
-    Believed, Settled, certificate_13, certificate_request_13, certificate_verify, read_certificate_verify, shown_13,
-    signature_content,
+    Believed, Settled, SignatureContent, certificate_13, certificate_request_13, certificate_verify,
+    read_certificate_verify, shown_13,
 };
 use super::builder::FlightBuilder;
 use super::connection_id;
@@ -36,8 +36,8 @@ use crate::suite::Suite13;
 use crate::terms::{self, Terms};
 use crate::time::Instant;
 use crate::wire::{
-    COMPRESSION_NULL, CertificateType, CipherSuite, ClientHello, EncryptedExtensions, Extension, ExtensionType,
-    Extensions, Finished13, HandshakeType, KeyShare, ProtocolVersion, ServerHello, body_of,
+    COMPRESSION_NULL, CertificateType, CipherSuite, ClientHello, EXTENSIONS_USUAL, EncryptedExtensions, Extension,
+    ExtensionType, Extensions, Finished13, HandshakeType, KeyShare, ProtocolVersion, ServerHello, body_of,
 };
 
 type Cx<'a> = Context<'a, ServerConfig, Link13>;
@@ -317,7 +317,8 @@ pub(crate) fn accept(offer: Offer, cx: &mut Cx<'_>) -> Result<State, Error> {
     let common = &cx.config.common;
     let keying = Keying::new(&common.provider, suite, client_random, common.key_log);
     let random = cx.entropy.array();
-    let mut extensions = vec![Extension::selected_version(ProtocolVersion::DTLS1_3)];
+    let mut extensions = Vec::with_capacity(EXTENSIONS_USUAL);
+    extensions.push(Extension::selected_version(ProtocolVersion::DTLS1_3));
     let mut shared = None;
     if let Some((group, public_key)) = share {
         let response = common.provider.respond(group, &public_key, cx.entropy).map_err(bad_share)?;
@@ -364,8 +365,8 @@ pub(crate) fn accept(offer: Offer, cx: &mut Cx<'_>) -> Result<State, Error> {
             flight.message(HandshakeType::CERTIFICATE_REQUEST, certificate_request_13(common));
         }
         flight.message(HandshakeType::CERTIFICATE, certificate_13(Some(own)));
-        let content = signature_content(Side::Server, &flight.transcript().hash());
-        let verify = certificate_verify(own, settled.scheme, &content, cx.entropy)?;
+        let content = SignatureContent::new(Side::Server, &flight.transcript().hash());
+        let verify = certificate_verify(own, settled.scheme, content.as_bytes(), cx.entropy)?;
         flight.message(HandshakeType::CERTIFICATE_VERIFY, verify);
     }
     let mut verify_data = secrets.server.verify_data(&keying.hkdf, &flight.transcript().hash());
@@ -455,8 +456,8 @@ impl WaitCertificateVerify {
     fn handle(mut self, message: &Message, cx: &mut Cx<'_>) -> Next {
         let common = &cx.config.common;
         let (scheme, signature) = read_certificate_verify(message, common, ProtocolVersion::DTLS1_3)?;
-        let content = signature_content(Side::Client, &self.next.later.transcript.hash());
-        self.client.check_signature(common, scheme, &content, signature)?;
+        let content = SignatureContent::new(Side::Client, &self.next.later.transcript.hash());
+        self.client.check_signature(common, scheme, content.as_bytes(), signature)?;
         self.next.later.transcript.add_received(message);
         self.next.later.identity = self.client.into_identity();
         Ok(Step::Next(State::WaitFinished(self.next)))

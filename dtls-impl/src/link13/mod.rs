@@ -16,7 +16,8 @@ use crate::error::{Error, Misuse};
 use crate::event::{DiscardReason, Event, Output};
 use crate::flight::OutgoingFlight;
 use crate::flight::ack::AckTracker;
-use crate::flight::packing::{self, Content, DATAGRAM_LEN_USUAL, PlannedRecord};
+use crate::flight::few::Few;
+use crate::flight::packing::{self, Content, DATAGRAM_LEN_USUAL, PlannedRecord, RECORDS_USUAL};
 use crate::flight::retransmitter::{Expiry, Retransmitter};
 use crate::flight::tracked::TrackedFlight;
 use crate::ids::ConnectionIds;
@@ -197,7 +198,7 @@ impl Link13 {
         let missing = flight.missing_but(arrived);
         let plan = packing::plan_missing(&missing, self.mtu(), self.terms.limits, |epoch| self.write.overhead(epoch));
         self.last_transmission = self.now;
-        let mut sent = Vec::with_capacity(plan.records());
+        let mut sent = Few::<_, RECORDS_USUAL>::new();
         for records in plan.datagrams() {
             let mut datagram = Vec::with_capacity(self.mtu.min(DATAGRAM_LEN_USUAL));
             for PlannedRecord { epoch, content, .. } in records {

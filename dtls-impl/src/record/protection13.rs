@@ -10,7 +10,7 @@ use core::fmt;
 use zeroize::Zeroizing;
 
 use crate::crypto::schedule13::{NONCE_LEN, TrafficKeys};
-use crate::crypto::{Aead, AeadAlgorithm, CryptoError, CryptoProvider, NUMBER_SAMPLE_LEN, NumberCipher};
+use crate::crypto::{AeadAlgorithm, CryptoError, CryptoProvider, NUMBER_SAMPLE_LEN, RecordCiphers};
 use crate::wire::{
     ContentType, HeaderForm, PLAINTEXT_LEN_MAX, ProtectedRecord, RecordNumber, SeqBits, UnifiedHeader, add_mask,
 };
@@ -135,11 +135,11 @@ impl Sealer {
         out.push(content_type.0);
         out.resize(body + inner_len, 0);
         let nonce = self.keyed.nonce(number.seq);
-        self.keyed.aead.seal(&nonce, header.as_bytes(), out, body).inspect_err(|_| out.truncate(start))?;
+        self.keyed.ciphers.aead().seal(&nonce, header.as_bytes(), out, body).inspect_err(|_| out.truncate(start))?;
 
         let (front, ciphertext) = out.split_at_mut(body);
         let sample = ciphertext.first_chunk().ok_or(CryptoError::BadLength)?;
-        add_mask(&mut front[start..][header.number_at()], self.keyed.numbers.mask(sample));
+        add_mask(&mut front[start..][header.number_at()], self.keyed.ciphers.numbers().mask(sample));
         Ok(())
     }
 }
@@ -221,7 +221,7 @@ impl Opener {
         if body.len() < self.keyed.algorithm.tag_len() + CONTENT_TYPE_LEN || body.len() > CIPHERTEXT_LEN_MAX {
             return Err(OpenError::BadLength);
         }
-        let mask = self.keyed.numbers.mask(sample);
+        let mask = self.keyed.ciphers.numbers().mask(sample);
         let number = RecordNumber { epoch, seq: reconstruct_seq(next, record.seq().unmask(mask)) };
         Ok(NumberedRecord { number, record, mask })
     }
@@ -238,7 +238,7 @@ impl Opener {
         content.extend_from_slice(record.record.body());
         let nonce = self.keyed.nonce(record.number.seq);
         let header = record.record.header_unmasked(record.mask);
-        let opened = self.keyed.aead.open(&nonce, header.as_bytes(), &mut content);
+        let opened = self.keyed.ciphers.aead().open(&nonce, header.as_bytes(), &mut content);
         let inner_len = opened.map_err(|_| OpenError::NotAuthentic)?;
         content.truncate(inner_len);
         let last = content.iter().rposition(|byte| *byte != 0).ok_or(OpenError::NoContentType)?;
@@ -253,8 +253,7 @@ impl Opener {
 
 struct Keyed {
     algorithm: AeadAlgorithm,
-    aead: Box<dyn Aead>,
-    numbers: Box<dyn NumberCipher>,
+    ciphers: Box<dyn RecordCiphers>,
     iv: Zeroizing<[u8; NONCE_LEN]>,
 }
 
@@ -263,8 +262,7 @@ impl Keyed {
         let iv = keys.iv().try_into().map_err(|_| CryptoError::BadLength)?;
         Ok(Self {
             algorithm,
-            aead: provider.aead(algorithm, keys.key())?,
-            numbers: provider.number_cipher(algorithm, keys.number_key())?,
+            ciphers: provider.record_ciphers(algorithm, keys.key(), keys.number_key())?,
             iv: Zeroizing::new(iv),
         })
     }

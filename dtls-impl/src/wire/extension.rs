@@ -68,6 +68,9 @@ impl Extension<'static> {
     }
 }
 
+/// Room to make for extensions; few messages have more.
+pub(crate) const EXTENSIONS_USUAL: usize = 10;
+
 /// The extensions of a hello, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extensions<'a>(pub Vec<Extension<'a>>);
@@ -80,8 +83,8 @@ impl<'a> Extensions<'a> {
 
     /// Reads a block that must be there even if it is empty, as in every message of TLS 1.3 (RFC 8446 §4.2).
     pub fn parse_block(r: &mut Reader<'a>) -> Result<Self, ParseError> {
-        let mut list = Vec::new();
         let mut block = Reader::new(r.vec16()?);
+        let mut list = if block.is_empty() { Vec::new() } else { Vec::with_capacity(EXTENSIONS_USUAL) };
         while !block.is_empty() {
             let extension_type = ExtensionType(block.u16()?);
             list.push(Extension { extension_type, data: Cow::Borrowed(block.vec16()?) });

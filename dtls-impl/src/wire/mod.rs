@@ -35,6 +35,7 @@ pub use codec::{ParseError, Reader, Writer};
 pub use connection_id::{
     ConnectionIdUsage, NewConnectionId, PATH_COOKIE_LEN, PathMessage, PathMessageKind, RequestConnectionId,
 };
+pub(crate) use extension::EXTENSIONS_USUAL;
 pub use extension::{Extension, Extensions, POINT_FORMAT_UNCOMPRESSED};
 pub use extension_auth::CertificateOf;
 pub use extension13::{KeyShare, OfferedPsk, PSK_MODE_DHE, PSK_MODE_ONLY};
@@ -62,7 +63,7 @@ pub use record13::{
 pub use session_ticket::NewSessionTicket12;
 
 /// Room to make for a message: most are shorter.
-const BODY_LEN_USUAL: usize = 256;
+const BODY_LEN_USUAL: usize = 512;
 
 /// The body of a message as bytes.
 pub(crate) fn body_of(emit: impl FnOnce(&mut Writer)) -> Vec<u8> {

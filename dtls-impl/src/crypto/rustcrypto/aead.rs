@@ -12,25 +12,29 @@ use crate::crypto::{Aead, AeadAlgorithm, CryptoError};
 
 pub(super) fn load(algorithm: AeadAlgorithm, key: &[u8]) -> Result<Box<dyn Aead>, CryptoError> {
     match algorithm {
-        AeadAlgorithm::Aes128Gcm => keyed::<Aes128Gcm>(algorithm, key),
-        AeadAlgorithm::Aes256Gcm => keyed::<Aes256Gcm>(algorithm, key),
-        AeadAlgorithm::ChaCha20Poly1305 => keyed::<ChaCha20Poly1305>(algorithm, key),
-        AeadAlgorithm::Aes128Ccm => keyed::<Ccm<aes::Aes128, U16, U12>>(algorithm, key),
-        AeadAlgorithm::Aes128Ccm8 => keyed::<Ccm<aes::Aes128, U8, U12>>(algorithm, key),
+        AeadAlgorithm::Aes128Gcm => Ok(Box::new(Keyed::<Aes128Gcm>::new(algorithm, key)?)),
+        AeadAlgorithm::Aes256Gcm => Ok(Box::new(Keyed::<Aes256Gcm>::new(algorithm, key)?)),
+        AeadAlgorithm::ChaCha20Poly1305 => Ok(Box::new(Keyed::<ChaCha20Poly1305>::new(algorithm, key)?)),
+        AeadAlgorithm::Aes128Ccm => Ok(Box::new(Keyed::<Aes128Ccm>::new(algorithm, key)?)),
+        AeadAlgorithm::Aes128Ccm8 => Ok(Box::new(Keyed::<Aes128Ccm8>::new(algorithm, key)?)),
     }
 }
 
-fn keyed<C>(algorithm: AeadAlgorithm, key: &[u8]) -> Result<Box<dyn Aead>, CryptoError>
-where
-    C: AeadInOut<NonceSize = U12> + KeyInit + Send + Sync + 'static,
-{
-    let cipher = C::new_from_slice(key).map_err(|_| CryptoError::BadLength)?;
-    Ok(Box::new(Keyed { algorithm, cipher }))
-}
+/// AES-128 in CCM mode with tags of 16 bytes.
+pub(super) type Aes128Ccm = Ccm<aes::Aes128, U16, U12>;
+/// AES-128 in CCM mode with tags of 8 bytes.
+pub(super) type Aes128Ccm8 = Ccm<aes::Aes128, U8, U12>;
 
-struct Keyed<C> {
+/// A cipher under a key.
+pub(super) struct Keyed<C> {
     algorithm: AeadAlgorithm,
     cipher: C,
+}
+
+impl<C: KeyInit> Keyed<C> {
+    pub(super) fn new(algorithm: AeadAlgorithm, key: &[u8]) -> Result<Self, CryptoError> {
+        Ok(Self { algorithm, cipher: C::new_from_slice(key).map_err(|_| CryptoError::BadLength)? })
+    }
 }
 
 impl<C: AeadInOut<NonceSize = U12> + Send + Sync> Aead for Keyed<C> {

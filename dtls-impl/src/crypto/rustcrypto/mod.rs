@@ -16,10 +16,10 @@ use std::sync::Arc;
 use rand_core::Rng;
 use rustls_pki_types::{PrivateKeyDer, SignatureVerificationAlgorithm};
 
-use super::SigningKey;
+use self::aead::Keyed;
 use super::{
-    Aead, AeadAlgorithm, CryptoError, CryptoProvider, Digest, Group, Hash, HashAlgorithm, Hmac, KeyExchange,
-    NumberCipher, Response,
+    Aead, AeadAlgorithm, Ciphers, CryptoError, CryptoProvider, Digest, Group, Hash, HashAlgorithm, Hmac, KeyExchange,
+    NumberCipher, RecordCiphers, Response, SigningKey,
 };
 
 /// The provider over RustCrypto and dalek crates.
@@ -53,6 +53,30 @@ impl CryptoProvider for RustCrypto {
 
     fn number_cipher(&self, algorithm: AeadAlgorithm, key: &[u8]) -> Result<Box<dyn NumberCipher>, CryptoError> {
         number::load(algorithm, key)
+    }
+
+    fn record_ciphers(
+        &self,
+        algorithm: AeadAlgorithm,
+        key: &[u8],
+        number_key: &[u8],
+    ) -> Result<Box<dyn RecordCiphers>, CryptoError> {
+        use AeadAlgorithm as A;
+        type Aes128Numbers = number::Block<aes::Aes128>;
+        let small = || Aes128Numbers::new(number_key);
+        Ok(match algorithm {
+            A::Aes128Gcm => Ciphers::boxed(Keyed::<aes_gcm::Aes128Gcm>::new(algorithm, key)?, small()?),
+            A::Aes128Ccm => Ciphers::boxed(Keyed::<aead::Aes128Ccm>::new(algorithm, key)?, small()?),
+            A::Aes128Ccm8 => Ciphers::boxed(Keyed::<aead::Aes128Ccm8>::new(algorithm, key)?, small()?),
+            A::Aes256Gcm => {
+                let numbers = number::Block::<aes::Aes256>::new(number_key)?;
+                Ciphers::boxed(Keyed::<aes_gcm::Aes256Gcm>::new(algorithm, key)?, numbers)
+            }
+            A::ChaCha20Poly1305 => {
+                let numbers = number::ChaCha20::new(number_key)?;
+                Ciphers::boxed(Keyed::<chacha20poly1305::ChaCha20Poly1305>::new(algorithm, key)?, numbers)
+            }
+        })
     }
 
     fn key_exchange(&self, group: Group, random: &mut dyn Rng) -> Result<Box<dyn KeyExchange>, CryptoError> {

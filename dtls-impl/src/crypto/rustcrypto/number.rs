@@ -12,23 +12,20 @@ use crate::crypto::{AeadAlgorithm, CryptoError, NUMBER_SAMPLE_LEN, NumberCipher}
 pub(super) fn load(algorithm: AeadAlgorithm, key: &[u8]) -> Result<Box<dyn NumberCipher>, CryptoError> {
     use AeadAlgorithm as A;
     match algorithm {
-        A::Aes128Gcm | A::Aes128Ccm | A::Aes128Ccm8 => block_cipher::<aes::Aes128>(key),
-        A::Aes256Gcm => block_cipher::<aes::Aes256>(key),
-        A::ChaCha20Poly1305 => {
-            let key = key.try_into().map_err(|_| CryptoError::BadLength)?;
-            Ok(Box::new(ChaCha20(Zeroizing::new(key))))
-        }
+        A::Aes128Gcm | A::Aes128Ccm | A::Aes128Ccm8 => Ok(Box::new(Block::<aes::Aes128>::new(key)?)),
+        A::Aes256Gcm => Ok(Box::new(Block::<aes::Aes256>::new(key)?)),
+        A::ChaCha20Poly1305 => Ok(Box::new(ChaCha20::new(key)?)),
     }
 }
 
-fn block_cipher<C>(key: &[u8]) -> Result<Box<dyn NumberCipher>, CryptoError>
-where
-    C: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16> + KeyInit + Send + Sync + 'static,
-{
-    Ok(Box::new(Block(C::new_from_slice(key).map_err(|_| CryptoError::BadLength)?)))
-}
+/// A block cipher under a key: its first bytes are the mask.
+pub(super) struct Block<C>(C);
 
-struct Block<C>(C);
+impl<C: KeyInit> Block<C> {
+    pub(super) fn new(key: &[u8]) -> Result<Self, CryptoError> {
+        Ok(Self(C::new_from_slice(key).map_err(|_| CryptoError::BadLength)?))
+    }
+}
 
 impl<C: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16> + Send + Sync> NumberCipher for Block<C> {
     fn mask(&self, sample: &[u8; NUMBER_SAMPLE_LEN]) -> [u8; 2] {
@@ -44,7 +41,14 @@ impl<C> fmt::Debug for Block<C> {
     }
 }
 
-struct ChaCha20(Zeroizing<[u8; 32]>);
+/// The key of a stream whose first bytes are the mask.
+pub(super) struct ChaCha20(Zeroizing<[u8; 32]>);
+
+impl ChaCha20 {
+    pub(super) fn new(key: &[u8]) -> Result<Self, CryptoError> {
+        Ok(Self(Zeroizing::new(key.try_into().map_err(|_| CryptoError::BadLength)?)))
+    }
+}
 
 impl NumberCipher for ChaCha20 {
     /// RFC 8439's 32-bit counter and 96-bit nonce are the same four state words as the generator's 64-bit counter and
