@@ -108,7 +108,8 @@ pub fn judge_together(
                 finding.line, finding.stack, finding.id
             ),
         });
-    let more: Vec<Failed> = over_seeds.iter().filter(|failure| !excused(failure)).map(failed).chain(unconfirmed).collect();
+    let more: Vec<Failed> =
+        over_seeds.iter().filter(|failure| !excused(failure)).map(failed).chain(unconfirmed).collect();
     let row = &mut rows[0];
     if !more.is_empty() {
         row.verdict = row.verdict.max(Verdict::Fail);

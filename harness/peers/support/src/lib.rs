@@ -25,9 +25,15 @@ pub fn source(name: &str) -> PathBuf {
     let folders = text.split("\"manifest_path\":\"").skip(1).filter_map(|rest| rest.split('"').next());
     let mut folders = folders.filter_map(|path| Path::new(path).parent()).filter(|folder| {
         let folder = folder.file_name().unwrap_or_default().to_string_lossy();
-        folder.strip_prefix(name).and_then(|rest| rest.strip_prefix('-')).is_some_and(|v| v.starts_with(|c: char| c.is_ascii_digit()))
+        folder
+            .strip_prefix(name)
+            .and_then(|rest| rest.strip_prefix('-'))
+            .is_some_and(|v| v.starts_with(|c: char| c.is_ascii_digit()))
     });
-    folders.next().unwrap_or_else(|| panic!("{name} is not among the dependencies of {}", manifest.display())).to_path_buf()
+    folders
+        .next()
+        .unwrap_or_else(|| panic!("{name} is not among the dependencies of {}", manifest.display()))
+        .to_path_buf()
 }
 
 /// The C files of a folder, in order of their names.
@@ -38,7 +44,8 @@ pub fn source(name: &str) -> PathBuf {
 pub fn sources(folder: &Path) -> Vec<PathBuf> {
     let entries = folder.read_dir().unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let paths = entries.map(|entry| entry.expect("folder can be read").path());
-    let mut files: Vec<PathBuf> = paths.filter(|path| path.extension().is_some_and(|extension| extension == "c")).collect();
+    let mut files: Vec<PathBuf> =
+        paths.filter(|path| path.extension().is_some_and(|extension| extension == "c")).collect();
     files.sort();
     files
 }
