@@ -277,8 +277,9 @@ impl Association {
             (Role::Server, Some(Message::ServerHello)) => {
                 let hello = self.sent[from as usize].prefix(message_seq, SERVER_HELLO);
                 self.is_13 |= chooses_13(hello);
-                if self.server_hello.is_none() && !self.is_retry(message_seq) {
-                    self.server_hello = server_hello(hello);
+                if !self.is_retry(message_seq) {
+                    self.server_hello = self.server_hello.or_else(|| server_hello(hello));
+                    // Its extensions may come in a later fragment than its random and suite.
                     if let Ok(hello) = wire::ServerHello::parse(hello) {
                         self.connection_ids.learn(Role::Server, &hello.extensions);
                     }
