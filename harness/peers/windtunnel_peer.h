@@ -84,6 +84,8 @@ enum wt_determinism {
 #define WT_RECORD_SIZE_LIMIT (1u << 12) /* RFC 8449 */
 #define WT_KEY_UPDATE (1u << 13)       /* on request */
 #define WT_CONNECTION_ID_MESSAGES (1u << 14) /* NewConnectionId and RequestConnectionId on request */
+#define WT_EARLY_WITHOUT_COOKIE (1u << 15) /* early data of clients that show no cookie, where others have to */
+#define WT_KEY_UPDATE_ALONE (1u << 16) /* key update without asking the peer to do the same */
 
 typedef struct wt_identity {
     const char *name;     /* the stack's name in lower case, without a version: "openssl" */
@@ -156,6 +158,7 @@ typedef struct wt_config {
     uint8_t follow_unchecked; /* 1: without such a check, follow the newest record to wherever it came from */
     uint8_t key_update;       /* 1: `ask` may be called with WT_ASK_UPDATE_KEYS */
     uint8_t connection_id_messages; /* 1: `ask` may be called for connection IDs */
+    uint8_t early_data_without_cookie; /* server: 1 if a hello with good early data needs no cookie though others do */
 } wt_config;
 
 /* What the host does for one endpoint. `random` fills `len` bytes, always; it may be called during calls for that peer. */

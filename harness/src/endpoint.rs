@@ -306,6 +306,8 @@ pub struct Features {
     pub record_size_limit: Option<u16>,
     /// Takes new keys when its application asks for it.
     pub key_update: bool,
+    /// Also without asking the peer to do the same.
+    pub key_update_alone: bool,
     /// Asks for and gives connection IDs when its application asks for it.
     pub connection_id_messages: bool,
 }
@@ -318,7 +320,8 @@ impl Features {
 
     /// What is asked for, in words that follow "has no".
     pub fn asked(&self) -> Vec<&'static str> {
-        let Self { resumption, psk_modes, psk_import, early_data, key_update, connection_id_messages, .. } = self;
+        let Self { resumption, psk_modes, psk_import, early_data, .. } = self;
+        let Self { key_update, key_update_alone, connection_id_messages, .. } = self;
         let authenticates = self.client_auth != ClientAuth::None || self.client_certificate.is_some();
         let moves = self.connection_id.is_some() || self.return_routability.is_some() || self.follow_unchecked;
         let asked = [
@@ -333,6 +336,8 @@ impl Features {
             (moves, "connection IDs"),
             (*key_update, "key update on request"),
             (*connection_id_messages, "requests for connection IDs"),
+            (early_data.is_some_and(|early| early.without_cookie), "early data without a cookie"),
+            (*key_update_alone, "key update of one end alone"),
         ];
         asked.into_iter().filter_map(|(is_asked, name)| is_asked.then_some(name)).collect()
     }

@@ -82,7 +82,10 @@ impl Plan {
         let steps = self.scenario.visits.iter().flat_map(|visit| &visit.workload.steps);
         for step in steps {
             match step.ask {
-                Ask::UpdateKeys { .. } => features.key_update |= step.by == role,
+                Ask::UpdateKeys { request_peer } => {
+                    features.key_update |= step.by == role;
+                    features.key_update_alone |= step.by == role && !request_peer;
+                }
                 // The peer has to know what to do with them.
                 Ask::RequestConnectionIds(_) | Ask::NewConnectionIds(_) | Ask::ReplaceConnectionIds(_) => {
                     features.connection_id_messages = true;
@@ -98,8 +101,8 @@ impl Plan {
                 features.resumption = server.resumption.or(Some(Resumption::default()));
             }
             if visits.iter().any(|visit| visit.early_data.is_some()) {
-                features.early_data =
-                    server.early_data.or(Some(EarlyData { max: 0, window: None, without_cookie: false }));
+                let (max, window) = server.early_data.map_or((0, None), |early| (early.max, early.window));
+                features.early_data = Some(EarlyData { max, window, without_cookie: false });
             }
         }
         features

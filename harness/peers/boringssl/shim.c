@@ -2,7 +2,7 @@
 #define STACK_ABOUT "BoringSSL, compiled from the source that the crate boring-sys ships"
 #define STACK_FEATURES                                                                                              \
     (WT_DTLS12 | WT_DTLS13 | WT_CERTIFICATES | WT_PSK | WT_CLIENT_AUTH | WT_RESUMPTION | WT_PSK_IMPORT | WT_ALPN | \
-     WT_KEY_UPDATE)
+     WT_KEY_UPDATE | WT_KEY_UPDATE_ALONE)
 
 #include "openssl_shim.c"
 

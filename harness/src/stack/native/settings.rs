@@ -21,12 +21,14 @@ use crate::endpoint::{
 use crate::pki::{self, Identity};
 
 /// What it has of [`Features`](crate::endpoint::Features).
-pub(super) const FEATURES: [&str; 11] = [
+pub(super) const FEATURES: [&str; 13] = [
     "session resumption",
     "choice of PSK modes",
     "import of external PSKs",
     "early data",
     "key update on request",
+    "key update of one end alone",
+    "early data without a cookie",
     "client authentication",
     "raw public keys",
     "choice of application protocols",

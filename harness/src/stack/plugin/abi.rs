@@ -35,7 +35,7 @@ pub(super) mod feature {
     pub(in super::super) const CERTIFICATES: u32 = 1 << 2;
     pub(in super::super) const PSK: u32 = 1 << 3;
     /// Those of [`Features::asked`](crate::endpoint::Features::asked), by the words it has for them.
-    pub(in super::super) const ASKED: [(u32, &str); 11] = [
+    pub(in super::super) const ASKED: [(u32, &str); 13] = [
         (1 << 4, "client authentication"),
         (1 << 5, "raw public keys"),
         (1 << 6, "session resumption"),
@@ -47,6 +47,8 @@ pub(super) mod feature {
         (1 << 12, "limit on the size of records"),
         (1 << 13, "key update on request"),
         (1 << 14, "requests for connection IDs"),
+        (1 << 15, "early data without a cookie"),
+        (1 << 16, "key update of one end alone"),
     ];
 }
 
@@ -100,6 +102,7 @@ pub(super) struct Config {
     pub(super) follow_unchecked: u8,
     pub(super) key_update: u8,
     pub(super) connection_id_messages: u8,
+    pub(super) early_data_without_cookie: u8,
 }
 
 #[repr(C)]

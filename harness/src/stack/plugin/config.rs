@@ -139,6 +139,7 @@ impl Config {
             follow_unchecked: u8::from(features.follow_unchecked),
             key_update: u8::from(features.key_update),
             connection_id_messages: u8::from(features.connection_id_messages),
+            early_data_without_cookie: u8::from(features.early_data.is_some_and(|early| early.without_cookie)),
         };
         Ok(Self { raw, _texts: texts, _lists: lists, _chain: chain, _bytes: bytes })
     }
