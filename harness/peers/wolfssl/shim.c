@@ -16,18 +16,10 @@
 /* wolfSSL's own: how long a session or a ticket lives, and how far a ticket's age may be off. */
 #define MOST_LIFETIME 604800
 #define AGE_WINDOW (11 * SECOND)
-/* What it does without being told: from one second, doubled until an interval is no shorter than this; then it gives up. */
-#define TIMER_INITIAL 1
-#define TIMER_LAST 64
-
-/* A session that a server may be asked for by its ID. */
-typedef struct stored {
-    struct stored *next;
-    uint8_t id[32];
-    uint64_t until;
-    size_t len;
-    uint8_t bytes[];
-} stored;
+/* wolfSSL doubles its timer until an interval is no shorter than this, and then gives up. */
+#define TIMER_LAST (64 * SECOND)
+/* Seconds no interval comes to. */
+#define TIMER_NEVER (1 << 28)
 
 struct wt_context {
     wt_world world;
@@ -41,14 +33,17 @@ struct wt_context {
     int groups[8];
     int groups_len;
     uint8_t secret[SECRET]; /* of cookies */
-    stored *sessions;
 };
 
 struct wt_peer {
     wt_base base;
     wt_context *context;
     WOLFSSL *ssl;
-    uint64_t timer_from; /* the timer runs from the last datagram or timeout, as in wolfSSL's own examples */
+    uint64_t timer_from; /* since when the retransmission timer runs */
+    uint64_t flight_from; /* since when what it waits for is overdue */
+    uint64_t quick_from; /* since when the timer of acknowledgements runs */
+    uint64_t longest; /* interval */
+    uint8_t timer_ran, quick_ran;
     word32 bad_records, replays;
     uint8_t started, early, established, closed, ended;
     uint8_t key_logged; /* of 1.2 */
@@ -68,7 +63,7 @@ static const wt_identity identity = {
     .version = LIBWOLFSSL_VERSION_STRING,
     .about = "wolfSSL, compiled from source; licensed under the GPL-3.0 and never part of a distributed binary",
     .features = WT_DTLS12 | WT_DTLS13 | WT_CERTIFICATES | WT_PSK | WT_CLIENT_AUTH | WT_RESUMPTION | WT_PSK_MODES |
-                WT_EARLY_DATA | WT_CONNECTION_ID | WT_ALPN | WT_KEY_UPDATE,
+                WT_EARLY_DATA | WT_EARLY_WITHOUT_COOKIE | WT_CONNECTION_ID | WT_ALPN | WT_KEY_UPDATE,
     .determinism = WT_BYTES,
 };
 
@@ -127,28 +122,6 @@ static int has_suite(const char *name, const wt_config *config) {
     }
 }
 
-/* How many intervals of `initial` seconds, doubled each time, make up `give_up`; 0 if none do. */
-static int intervals(uint64_t initial, uint64_t give_up) {
-    uint64_t total = 0;
-    for (int count = 1; count < 24; count++) {
-        total += initial << (count - 1);
-        if (total * SECOND == give_up) return count;
-    }
-    return 0;
-}
-
-static uint64_t initial_of(const wt_config *config) {
-    return config->timer_initial ? config->timer_initial / SECOND : TIMER_INITIAL;
-}
-
-/* The last interval before it gives up, in seconds. */
-static uint64_t last_of(const wt_config *config) {
-    uint64_t last = initial_of(config);
-    if (config->give_up) return last << (intervals(last, config->give_up) - 1);
-    while (last < TIMER_LAST) last *= 2;
-    return last;
-}
-
 static const char *table_unsupported(const wt_config *config) {
     static __thread char text[128];
     int v13 = config->version == WT_V13, server = config->role == WT_SERVER;
@@ -166,10 +139,6 @@ static const char *table_unsupported(const wt_config *config) {
         }
     if (config->groups_len > COUNT(((wt_context *)0)->groups)) return "takes no more than eight groups";
     if (config->timer_initial % SECOND) return "counts its retransmission timer in whole seconds";
-    if (config->give_up && !intervals(initial_of(config), config->give_up))
-        return "gives up after a whole number of doubled intervals";
-    if (config->timer_max && config->timer_max < last_of(config) * SECOND)
-        return "has no cap on its retransmission timer, which doubles until it gives up";
     if (config->psk_import) return "has no import of external PSKs (RFC 9258)";
     if (config->record_size_limit) return "has no limit on the size of records (RFC 8449)";
     if (config->raw_public_keys) return "has no check of raw public keys here";
@@ -211,25 +180,19 @@ static int on_send(WOLFSSL *ssl, char *data, int len, void *peer) {
     return len;
 }
 
-static void log_key(wt_peer *peer, const char *label, const uint8_t *random, const uint8_t *secret, int secret_len) {
-    char line[512];
-    int at = snprintf(line, sizeof line, "%s ", label);
-    for (int i = 0; i < 32; i++) at += snprintf(line + at, sizeof line - (size_t)at, "%02x", random[i]);
-    at += snprintf(line + at, sizeof line - (size_t)at, " ");
-    for (int i = 0; i < secret_len; i++) at += snprintf(line + at, sizeof line - (size_t)at, "%02x", secret[i]);
-    wt_push(&peer->base.events, WT_EVENT_KEY_LOG, line, (size_t)at);
-}
-
-static int on_secret_12(WOLFSSL *ssl, void *secret, int secret_len, void *peer) {
+static int log_key(WOLFSSL *ssl, const char *label, const void *secret, int len) {
     byte random[32];
     if (wolfSSL_get_client_random(ssl, random, sizeof random) != sizeof random) return WOLFSSL_FATAL_ERROR;
-    log_key(peer, "CLIENT_RANDOM", random, secret, secret_len);
-    ((wt_peer *)peer)->key_logged = 1;
+    wt_report_secret(&peer_of(ssl)->base, label, (wt_bytes){random, sizeof random}, (wt_bytes){secret, (size_t)len});
     return 0;
 }
 
+static int on_secret_12(WOLFSSL *ssl, void *secret, int secret_len, void *peer) {
+    ((wt_peer *)peer)->key_logged = 1;
+    return log_key(ssl, "CLIENT_RANDOM", secret, secret_len);
+}
+
 static int on_secret_13(WOLFSSL *ssl, int id, const unsigned char *secret, int secret_len, void *peer) {
-    byte random[32];
     const char *label;
     switch (id) {
     case CLIENT_EARLY_TRAFFIC_SECRET: label = "CLIENT_EARLY_TRAFFIC_SECRET"; break;
@@ -240,9 +203,7 @@ static int on_secret_13(WOLFSSL *ssl, int id, const unsigned char *secret, int s
     case EXPORTER_SECRET: label = "EXPORTER_SECRET"; break;
     default: return 0;
     }
-    if (wolfSSL_get_client_random(ssl, random, sizeof random) != sizeof random) return WOLFSSL_FATAL_ERROR;
-    log_key(peer, label, random, secret, secret_len);
-    return 0;
+    return log_key(ssl, label, secret, secret_len);
 }
 
 static unsigned copy_key(const wt_context *context, unsigned char *key, unsigned key_max) {
@@ -279,63 +240,25 @@ static unsigned on_server_psk_13(WOLFSSL *ssl, const char *name, unsigned char *
     return on_server_psk(ssl, name, key, key_max);
 }
 
-/* A session can be resumed: of a handshake, or in 1.3 of a ticket. */
+/* A client can resume: by a session of the handshake, or in 1.3 of a ticket. */
 static int on_new_session(WOLFSSL *ssl, WOLFSSL_SESSION *session) {
     wt_peer *peer = peer_of(ssl);
-    wt_context *context = peer->context;
-    if (context->config.resumption == WT_RESUME_NOT) return 0;
-    if (is_13(context) && (!is_client(context) || !wolfSSL_SESSION_has_ticket(session))) return 0;
+    if (is_13(peer->context) && !wolfSSL_SESSION_has_ticket(session)) return 0;
     unsigned char *bytes = NULL;
     int len = wolfSSL_i2d_SSL_SESSION(session, &bytes);
     if (len <= 0) return 0;
-    if (is_client(context)) {
-        if (peer->established) {
-            wt_push(&peer->base.events, WT_EVENT_SESSION, bytes, (size_t)len);
-        } else {
-            free(peer->session);
-            peer->session = malloc((size_t)len);
-            if (!peer->session) abort();
-            memcpy(peer->session, bytes, (size_t)len);
-            peer->session_len = len;
-        }
-    } else if (context->config.resumption == WT_RESUME_SESSION_IDS) {
-        stored *entry = malloc(sizeof *entry + (size_t)len);
-        if (!entry) abort();
-        uint64_t lifetime = context->config.ticket_lifetime;
-        if (!lifetime) lifetime = (uint64_t)wolfSSL_SESSION_get_timeout(session) * SECOND;
-        memcpy(entry->id, wolfSSL_get_sessionID(session), sizeof entry->id);
-        memcpy(entry->bytes, bytes, (size_t)len);
-        entry->len = (size_t)len;
-        entry->until = peer->base.world.now + lifetime;
-        entry->next = context->sessions;
-        context->sessions = entry;
+    if (peer->established) {
+        wt_push(&peer->base.events, WT_EVENT_SESSION, bytes, (size_t)len);
+    } else {
+        free(peer->session);
+        peer->session = wt_copy(bytes, (size_t)len);
+        peer->session_len = len;
     }
     wolfSSL_Free(bytes);
     return 0;
 }
 
-/* wolfSSL's own cache is one for the whole process; a run's sessions are its own. */
-static WOLFSSL_SESSION *on_get_session(WOLFSSL *ssl, const unsigned char *id, int id_len, int *keeps) {
-    wt_peer *peer = peer_of(ssl);
-    *keeps = 0;
-    for (stored *entry = peer->context->sessions; entry; entry = entry->next) {
-        if (id_len != (int)sizeof entry->id || memcmp(entry->id, id, sizeof entry->id) != 0) continue;
-        if (peer->base.world.now >= entry->until) return NULL;
-        const unsigned char *bytes = entry->bytes;
-        return wolfSSL_d2i_SSL_SESSION(NULL, &bytes, (long)entry->len);
-    }
-    return NULL;
-}
-
 /* ---- context ----------------------------------------------------------------------------------------------------- */
-
-static char *copy_string(const void *data, size_t len) {
-    char *copy = malloc(len + 1);
-    if (!copy) abort();
-    if (len) memcpy(copy, data, len);
-    copy[len] = 0;
-    return copy;
-}
 
 /* Cipher suites, as names with colons. */
 static int set_suites(wt_context *context, const wt_config *config) {
@@ -403,11 +326,11 @@ static const char *set_certificates(wt_context *context, const wt_config *config
 
 static const char *set_sessions(wt_context *context, const wt_config *config) {
     WOLFSSL_CTX *ctx = context->ctx;
-    int off = config->resumption == WT_RESUME_NOT;
-    wolfSSL_CTX_set_session_cache_mode(ctx, off ? WOLFSSL_SESS_CACHE_OFF : WOLFSSL_SESS_CACHE_NO_INTERNAL);
-    wolfSSL_CTX_sess_set_new_cb(ctx, on_new_session);
-    wolfSSL_CTX_sess_set_get_cb(ctx, on_get_session);
-    if (is_client(context)) return NULL;
+    if (config->resumption == WT_RESUME_NOT) wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_OFF);
+    if (is_client(context)) {
+        if (config->resumption != WT_RESUME_NOT) wolfSSL_CTX_sess_set_new_cb(ctx, on_new_session);
+        return NULL;
+    }
     if (config->resumption != WT_RESUME_TICKETS) {
         int code = is_13(context) ? wolfSSL_CTX_no_ticket_TLSv13(ctx) == 0
                                   : wolfSSL_CTX_NoTicketTLSv12(ctx) == WOLFSSL_SUCCESS;
@@ -447,11 +370,7 @@ static const char *configure(wt_context *context, const wt_config *config) {
 
 static void table_context_free(wt_context *context) {
     wolfSSL_CTX_free(context->ctx);
-    while (context->sessions) {
-        stored *entry = context->sessions;
-        context->sessions = entry->next;
-        free(entry);
-    }
+    wolfSSL_Cleanup();
     free(context->server_name);
     free(context->identity);
     free(context->key);
@@ -464,9 +383,11 @@ static wt_context *table_context_new(const wt_config *config, const wt_host *hos
     if (!context) abort();
     context->config = *config;
     context->world = (wt_world){.now = now, .unix_time = config->unix_time, .host = host};
-    context->server_name = copy_string(config->server_name, strlen(config->server_name));
-    context->identity = copy_string(config->psk_identity.data, config->psk_identity.len);
-    context->key = (uint8_t *)copy_string(config->psk_key.data, config->psk_key.len);
+    context->server_name = wt_copy_text(config->server_name);
+    context->identity = calloc(1, config->psk_identity.len + 1);
+    if (!context->identity) abort();
+    if (config->psk_identity.len) memcpy(context->identity, config->psk_identity.data, config->psk_identity.len);
+    context->key = wt_copy(config->psk_key.data, config->psk_key.len);
     for (size_t i = 0; i < config->groups_len; i++)
         context->groups[context->groups_len++] = group_named(config->groups[i], is_13(context));
     size_t len = 1;
@@ -480,7 +401,9 @@ static wt_context *table_context_new(const wt_config *config, const wt_host *hos
     host->random(host->data, context->secret, sizeof context->secret);
 
     wt_enter(&context->world);
-    WOLFSSL_METHOD *method;
+    /* For this thread: see sessions.c. */
+    if (wolfSSL_Init() != WOLFSSL_SUCCESS) abort();
+    WOLFSSL_METHOD *method = NULL;
     if (is_13(context)) method = is_client(context) ? wolfDTLSv1_3_client_method() : wolfDTLSv1_3_server_method();
     else method = is_client(context) ? wolfDTLSv1_2_client_method() : wolfDTLSv1_2_server_method();
     context->ctx = method ? wolfSSL_CTX_new(method) : NULL;
@@ -510,14 +433,14 @@ static const char *set_up(wt_peer *peer) {
     if (wolfSSL_dtls_set_mtu(ssl, config->mtu) != ok) return "takes no such MTU";
     if (wolfSSL_dtls_set_peer(ssl, peer->base.peer_address, (unsigned)strlen(peer->base.peer_address)) != ok)
         return "takes no such address";
-    if (config->timer_initial || config->give_up) {
-        /* The last first, if it is to grow: neither may pass the other. */
-        int first = (int)initial_of(config), last = (int)last_of(config);
-        if (wolfSSL_dtls_set_timeout_max(ssl, last > TIMER_LAST ? last : TIMER_LAST) != ok ||
-            wolfSSL_dtls_set_timeout_init(ssl, first) != ok ||
-            (config->give_up && wolfSSL_dtls_set_timeout_max(ssl, last) != ok))
-            return "takes no such timer";
-    }
+    /* The timers are the application's. Told when to give up it does that itself, and goes on at the longest interval. */
+    uint64_t first = config->timer_initial ? config->timer_initial : SECOND;
+    peer->longest = config->give_up ? TIMER_LAST : WT_NEVER;
+    if (config->timer_max) peer->longest = config->timer_max;
+    if (peer->longest < first) peer->longest = first;
+    if (config->give_up && wolfSSL_dtls_set_timeout_max(ssl, TIMER_NEVER) != ok) return "takes no such limit";
+    if (config->timer_initial && wolfSSL_dtls_set_timeout_init(ssl, (int)(config->timer_initial / SECOND)) != ok)
+        return "takes no such timer";
     if (context->groups_len && is_13(context) && wolfSSL_set_groups(ssl, context->groups, context->groups_len) != ok)
         return "takes no such groups";
     for (int i = 0; i < context->groups_len && !is_13(context); i++)
@@ -544,6 +467,8 @@ static const char *set_up(wt_peer *peer) {
     } else {
         int code = config->cookie ? wolfSSL_send_hrr_cookie(ssl, context->secret, SECRET) : wolfSSL_disable_hrr_cookie(ssl);
         if (code != ok) return "takes no such setting of cookies";
+        if (config->early_data_without_cookie && wolfSSL_dtls13_no_hrr_on_resume(ssl, 1) != ok)
+            return "asks everybody for a cookie";
         if (wolfSSL_dtls13_allow_ch_frag(ssl, 1) != ok) return "takes no fragments of a ClientHello";
         peer->early = config->early_data != 0;
     }
@@ -565,7 +490,6 @@ static wt_peer *table_peer_new(wt_context *context, const wt_host *host, const c
     if (!peer) abort();
     wt_base_init(&peer->base, &context->config, host, peer_address, now);
     peer->context = context;
-    peer->timer_from = now;
     wt_base_enter(&peer->base, now);
     peer->ssl = wolfSSL_new(context->ctx);
     *why = peer->ssl ? set_up(peer) : "wolfSSL_new failed";
@@ -605,7 +529,7 @@ static void establish(wt_peer *peer) {
     /* wolfSSL tells the secret when it is made, and so does not of a session that is resumed. */
     if (!is_13(peer->context) && !peer->key_logged &&
         wolfSSL_get_keys(ssl, &master, &master_len, &server_random, &server_len, &random, &random_len) == WOLFSSL_SUCCESS)
-        log_key(peer, "CLIENT_RANDOM", random, master, (int)master_len);
+        log_key(ssl, "CLIENT_RANDOM", master, (int)master_len);
     int code = wolfSSL_get_current_cipher_suite(ssl);
     const char *suite = wolfSSL_get_cipher_name_iana_from_suite((unsigned char)(code >> 8), (unsigned char)code);
     wt_report(&peer->base, WT_EVENT_ESTABLISHED, "%s", suite && strncmp(suite, "TLS_", 4) == 0 ? suite + 4 : "");
@@ -633,7 +557,8 @@ static void establish(wt_peer *peer) {
     }
     if (!is_client(peer->context) && is_13(peer->context) && config->resumption == WT_RESUME_TICKETS)
         for (int i = 1; i < config->tickets; i++)
-            if (wolfSSL_send_SessionTicket(ssl) != WOLFSSL_SUCCESS) return fail(peer, "send_SessionTicket", wolfSSL_get_error(ssl, 0));
+            if (wolfSSL_send_SessionTicket(ssl) != WOLFSSL_SUCCESS)
+                fail(peer, "send_SessionTicket", wolfSSL_get_error(ssl, 0));
 }
 
 static int would_wait(int code) { return code == WOLFSSL_ERROR_WANT_READ || code == WOLFSSL_ERROR_WANT_WRITE; }
@@ -650,8 +575,8 @@ static void read_early(wt_peer *peer) {
         }
         if (code < 0) {
             int error = wolfSSL_get_error(peer->ssl, code);
-            if (would_wait(error)) return;
-            return fail(peer, "read_early_data", error);
+            if (!would_wait(error)) fail(peer, "read_early_data", error);
+            return;
         }
         peer->early = 0;
     }
@@ -692,11 +617,71 @@ static void step(wt_peer *peer) {
     }
 }
 
+/* wolfSSL says how long its timers are, and leaves them to the application. Of retransmission, one that starts when
+ * something is sent that is to be answered; in 1.3 also a quicker one, of acknowledgements, that starts when something came
+ * that may be incomplete. */
+static int timer_runs(const wt_peer *peer) {
+    if (peer->ended || peer->closed) return 0;
+    if (!peer->established) return is_client(peer->context) ? peer->started : wolfSSL_is_stateful(peer->ssl);
+    return is_13(peer->context) && wolfSSL_dtls13_has_pending_msg(peer->ssl);
+}
+
+static int quick_runs(const wt_peer *peer) {
+    return is_13(peer->context) && !peer->ended && !peer->closed && wolfSSL_dtls13_use_quick_timeout(peer->ssl);
+}
+
+enum restarts { NONE, AGAIN, AFRESH };
+
+/* After each call: afresh if it may have sent a flight, again if it may have repeated one. */
+static void set_timers(wt_peer *peer, enum restarts restarts) {
+    int runs = timer_runs(peer), quick = quick_runs(peer);
+    if (runs && !peer->timer_ran) restarts = AFRESH;
+    if (runs && restarts != NONE) peer->timer_from = peer->base.world.now;
+    if (runs && restarts == AFRESH) peer->flight_from = peer->base.world.now;
+    if (quick && !peer->quick_ran) peer->quick_from = peer->base.world.now;
+    peer->timer_ran = (uint8_t)runs;
+    peer->quick_ran = (uint8_t)quick;
+}
+
+/* When an unanswered flight ends the handshake. */
+static uint64_t end_of(const wt_peer *peer) {
+    uint64_t give_up = peer->context->config.give_up;
+    return give_up && peer->timer_ran && !peer->established ? peer->flight_from + give_up : WT_NEVER;
+}
+
+static uint64_t table_deadline(wt_peer *peer, uint64_t now) {
+    uint64_t interval = (uint64_t)wolfSSL_dtls_get_current_timeout(peer->ssl) * SECOND;
+    if (interval > peer->longest) interval = peer->longest;
+    uint64_t at = peer->timer_ran ? peer->timer_from + interval : WT_NEVER;
+    uint64_t quick = peer->quick_ran ? peer->quick_from + interval / 4 : WT_NEVER;
+    if (quick < at) at = quick;
+    return end_of(peer) < at ? end_of(peer) : at;
+}
+
+static void table_timeout(wt_peer *peer, uint64_t now) {
+    if (!peer->timer_ran && !peer->quick_ran) return;
+    if (now >= end_of(peer)) {
+        peer->ended = 1;
+        peer->timer_ran = peer->quick_ran = 0;
+        wt_report(&peer->base, WT_EVENT_FAILED, "%s", "unanswered for as long as it was told to wait");
+        return;
+    }
+    wt_base_enter(&peer->base, now);
+    int quick = peer->quick_ran;
+    int code = wolfSSL_dtls_got_timeout(peer->ssl);
+    if (code != WOLFSSL_SUCCESS) {
+        int error = wolfSSL_get_error(peer->ssl, code);
+        if (!would_wait(error)) fail(peer, "dtls_got_timeout", error);
+    }
+    step(peer);
+    set_timers(peer, quick ? NONE : AGAIN);
+    wt_leave();
+}
+
 static void table_start(wt_peer *peer, uint64_t now) {
     if (!is_client(peer->context)) return;
     wt_base_enter(&peer->base, now);
     peer->started = 1;
-    peer->timer_from = now;
     if (peer->early) {
         /* With early data to come the ClientHello says so; nothing is sent of it yet. */
         int len = 0;
@@ -707,19 +692,20 @@ static void table_start(wt_peer *peer, uint64_t now) {
         }
     }
     if (!peer->early) step(peer);
+    set_timers(peer, AFRESH);
     wt_leave();
 }
 
 static void table_datagram(wt_peer *peer, uint64_t now, const char *from, wt_bytes datagram) {
     if (peer->ended || (is_client(peer->context) && !peer->started)) return;
     wt_base_enter(&peer->base, now);
-    peer->timer_from = now;
     const char *known = *peer->address ? peer->address : peer->base.peer_address;
     if (peer->context->config.follow_unchecked && strcmp(from, known) != 0 &&
         wolfSSL_dtls_set_pending_peer(peer->ssl, (void *)from, (unsigned)strlen(from)) != WOLFSSL_SUCCESS)
         fail(peer, "dtls_set_pending_peer", wolfSSL_get_error(peer->ssl, 0));
     wt_push(&peer->base.in, 0, datagram.data, datagram.len);
     step(peer);
+    set_timers(peer, wt_is_empty(&peer->base.out) ? NONE : AFRESH);
     const void *address = NULL;
     unsigned len = 0;
     if (wolfSSL_dtls_get0_peer(peer->ssl, &address, &len) == WOLFSSL_SUCCESS && address && len < sizeof peer->address &&
@@ -728,33 +714,6 @@ static void table_datagram(wt_peer *peer, uint64_t now, const char *from, wt_byt
         peer->address[len] = 0;
         wt_report(&peer->base, WT_EVENT_PEER_MOVED, "%s", peer->address);
     }
-    wt_leave();
-}
-
-static int timer_runs(const wt_peer *peer) {
-    if (peer->ended || peer->closed) return 0;
-    if (!peer->established) return is_client(peer->context) ? peer->started : wolfSSL_is_stateful(peer->ssl);
-    return is_13(peer->context) &&
-           (wolfSSL_dtls13_has_pending_msg(peer->ssl) || wolfSSL_dtls13_use_quick_timeout(peer->ssl));
-}
-
-static uint64_t table_deadline(wt_peer *peer, uint64_t now) {
-    if (!timer_runs(peer)) return WT_NEVER;
-    uint64_t interval = (uint64_t)wolfSSL_dtls_get_current_timeout(peer->ssl) * SECOND;
-    if (is_13(peer->context) && wolfSSL_dtls13_use_quick_timeout(peer->ssl)) interval /= 4;
-    return peer->timer_from + interval;
-}
-
-static void table_timeout(wt_peer *peer, uint64_t now) {
-    if (!timer_runs(peer)) return;
-    wt_base_enter(&peer->base, now);
-    peer->timer_from = now;
-    int code = wolfSSL_dtls_got_timeout(peer->ssl);
-    if (code != WOLFSSL_SUCCESS) {
-        int error = wolfSSL_get_error(peer->ssl, code);
-        if (!would_wait(error)) fail(peer, "dtls_got_timeout", error);
-    }
-    step(peer);
     wt_leave();
 }
 
@@ -802,10 +761,9 @@ static void table_close(wt_peer *peer, uint64_t now) {
 
 static const char *table_ask(wt_peer *peer, uint64_t now, uint32_t what, uint32_t argument) {
     if (what != WT_ASK_UPDATE_KEYS) return "sends no messages about connection IDs";
-    if (!argument) return "updates no keys without asking the peer to do the same";
     wt_base_enter(&peer->base, now);
-    peer->timer_from = now;
     int code = wolfSSL_update_keys(peer->ssl);
+    set_timers(peer, code == WOLFSSL_SUCCESS ? AFRESH : NONE);
     const char *why = NULL;
     if (code != WOLFSSL_SUCCESS) why = wolfSSL_ERR_reason_error_string((unsigned long)wolfSSL_get_error(peer->ssl, code));
     wt_leave();

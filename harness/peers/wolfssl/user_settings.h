@@ -13,6 +13,7 @@
 #define WOLFSSL_DTLS_DROP_STATS
 #define WOLFSSL_SEND_HRR_COOKIE
 #define WOLFSSL_EARLY_DATA
+#define WOLFSSL_DTLS13_NO_HRR_ON_RESUME
 #define NO_OLD_TLS
 
 /* Extensions. */
@@ -22,18 +23,18 @@
 #define HAVE_ENCRYPT_THEN_MAC
 #define HAVE_SNI
 #define HAVE_ALPN
-#define HAVE_RPK
 #define HAVE_SESSION_TICKET
+#define WOLFSSL_TICKET_KEY_LIFETIME (15 * 24 * 60 * 60) /* tickets that live a week need keys that live more than two */
 
 /* What an application can get at. */
-#define HAVE_EXT_CACHE
+#define HAVE_EXT_CACHE /* wolfSSL_i2d_SSL_SESSION */
 #define HAVE_SECRET_CALLBACK
 #define HAVE_KEYING_MATERIAL
 #define KEEP_PEER_CERT
-#define SESSION_CERTS /* wolfSSL_get_sessionID */
 #define WOLFSSL_EXTRA /* wolfSSL_get_keys */
 
 /* Algorithms. */
+#define WOLFSSL_STATIC_PSK
 #define HAVE_AESGCM
 #define HAVE_AESCCM
 #define HAVE_CHACHA
