@@ -64,6 +64,10 @@ enum Role {
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one to a connection, which is boxed: its place is not worth an allocation"
+)]
 enum State {
     /// A server that knows nothing of its peer.
     Listening,

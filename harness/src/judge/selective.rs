@@ -39,7 +39,8 @@ pub(super) fn check(seen: &Observation, flight: u8, at_least: u32) -> Check {
         let mut batch = Batch { at, bytes: BTreeSet::new(), is_again: false };
         // What was sent before this instant is what an ACK can be about.
         // Of several that come at once it may have read the first only.
-        let due: BTreeSet<Byte> = ledger.sent.difference(&acknowledged(seen, &ledger, at, usize::MAX)).copied().collect();
+        let due: BTreeSet<Byte> =
+            ledger.sent.difference(&acknowledged(seen, &ledger, at, usize::MAX)).copied().collect();
         let not_told: BTreeSet<Byte> = ledger.sent.difference(&acknowledged(seen, &ledger, at, 1)).copied().collect();
         while let Some((_, read)) = mine.next_if(|(datagram, _)| datagram.at == at) {
             batch.take(&mut ledger, flight, read);
