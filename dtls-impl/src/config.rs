@@ -4,11 +4,12 @@ mod certified_key;
 mod client_auth;
 mod connection_id;
 mod early_data;
+mod path_mtu;
 mod sessions;
 mod sizes;
 mod tickets;
+mod timers;
 
-use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -26,33 +27,17 @@ pub use self::certified_key::CertifiedKey;
 pub use self::client_auth::ClientAuth;
 pub use self::connection_id::{ConnectionId, PathCheck, PeerMove, ReturnRoutability};
 pub use self::early_data::{EarlyData, ReplayGuard};
+pub use self::path_mtu::PathMtu;
 pub use self::sessions::SessionCache;
 pub use self::sizes::{MaxFragmentLength, RECORD_SIZE_LIMIT_MAX, RECORD_SIZE_LIMIT_MIN};
 pub use self::tickets::{PskMode, TICKET_KEY_LEN, TICKET_LIFETIME_MAX, TicketKeys, Tickets};
+pub use self::timers::{AdaptiveTimer, Timers};
 
 /// Smallest MTU: room for the headers, the longest AEAD expansion and a useful piece of a message.
 pub const MTU_MIN: usize = 256;
 
 /// Largest MTU: what UDP over IPv4 carries.
 pub const MTU_MAX: usize = 65_507;
-
-/// Retransmission timers (RFC 6347 §4.2.4.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timers {
-    /// Time from a flight to its first retransmission; doubles at each further one. Default 1 s.
-    pub initial: Duration,
-    /// Cap of the doubling. Default 60 s.
-    pub max: Duration,
-    /// Time after the first transmission of a flight at which the handshake fails. Default 183 s: transmissions at 0, 1,
-    /// 3, 7, 15, 31, 63 and 123 s, and a minute of waiting for an answer to the last.
-    pub give_up: Duration,
-}
-
-impl Default for Timers {
-    fn default() -> Self {
-        Self { initial: Duration::from_secs(1), max: Duration::from_secs(60), give_up: Duration::from_secs(183) }
-    }
-}
 
 /// What to do with a peer without extended_master_secret (RFC 7627).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -121,6 +106,8 @@ pub struct Common {
     pub record_size_limit: Option<u16>,
     /// Largest datagram to send, in bytes of UDP payload, 256 to 65507. Default 1200.
     pub mtu: usize,
+    /// Whether smaller ones are tried when such large ones seem to get lost. Default: no.
+    pub path_mtu: PathMtu,
     /// Retransmission timers.
     pub timers: Timers,
     /// The date at [`Instant::ZERO`](crate::Instant::ZERO), in seconds since 1970: what certificates are checked for.
@@ -161,6 +148,7 @@ impl Common {
             alpn: Vec::new(),
             record_size_limit: None,
             mtu: 1200,
+            path_mtu: PathMtu::default(),
             timers: Timers::default(),
             unix_time: 0,
             extended_master_secret: ExtendedMasterSecret::default(),
@@ -212,9 +200,8 @@ impl Common {
         if !(MTU_MIN..=MTU_MAX).contains(&self.mtu) {
             return Err(Misuse::BadMtu);
         }
-        if self.timers.initial.is_zero() || self.timers.max < self.timers.initial || self.timers.give_up.is_zero() {
-            return Err(Misuse::BadTimers);
-        }
+        self.path_mtu.check()?;
+        self.timers.check()?;
         sizes::check(self)?;
         self.connection_id.check()?;
         self.return_routability.as_ref().map_or(Ok(()), ReturnRoutability::check)?;

@@ -144,7 +144,7 @@ pub enum Misuse {
     ContextTooLong,
     /// DTLS 1.2 was negotiated, and what was asked for is of 1.3: key updates and further connection IDs.
     NotNegotiable,
-    /// The MTU is outside 256..=65507.
+    /// The MTU is outside 256..=65507, or is to be backed off from at once.
     BadMtu,
     /// A connection ID is longer than 255 bytes, or random ones are to have none; or a listener has one for all clients.
     BadConnectionId,
@@ -154,7 +154,8 @@ pub enum Misuse {
     BadConnectionIdCount,
     /// The peer has not yet answered an earlier request for connection IDs.
     RequestOutstanding,
-    /// A timer, or that of return routability checks, is zero, or the first timeout is longer than the longest.
+    /// A timer, or that of return routability checks, is zero, the first timeout or the least one is longer than the longest,
+    /// or the hint at the round trip time is zero or above a day.
     BadTimers,
     /// No cipher suite is left for one of the configured versions that the role and the credentials can use.
     NoUsableSuite,

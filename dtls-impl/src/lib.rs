@@ -22,7 +22,9 @@
 //! keys (RFC 7250) or by PSK; clients by certificate or raw public key, too, where a server asks; X25519 and P-256, on
 //! request P-384 and, in 1.3, X25519MLKEM768; extended_master_secret; the cookie exchange without state; ALPN,
 //! record_size_limit and max_fragment_length; exporters; connection IDs (RFC 9146, RFC 9147 §9), off by default, with
-//! return routability checks (RFC 9853), basic and enhanced, in both roles.
+//! return routability checks (RFC 9853), basic and enhanced, in both roles. Timers that follow the round trip time
+//! ([`config::AdaptiveTimer`]) and smaller datagrams for flights that seem to be too large for the path
+//! ([`config::PathMtu`]), both off by default.
 //!
 //! In DTLS 1.2 resumption by session id and by ticket (RFC 5077), of sessions with an extended master secret.
 //!

@@ -4,6 +4,8 @@
 //! application checks, or nobody does, or a return routability check does. This module keeps addresses, cookies and the
 //! timer of the check, and says what to send; records are the link's.
 
+use core::time::Duration;
+
 use crate::config::{Common, PathCheck, PeerMove, ReturnRoutability};
 use crate::entropy::Entropy;
 use crate::event::Event;
@@ -54,6 +56,8 @@ struct Check {
     /// Those sent in this stage.
     cookies: Vec<[u8; PATH_COOKIE_LEN]>,
     next_challenge: Instant,
+    /// Of a stage.
+    timeout: Duration,
     give_up: Instant,
     /// The next challenge would be more than the new address may be sent.
     waits_for_credit: bool,
@@ -68,6 +72,8 @@ pub(crate) struct Means<'a> {
     pub(crate) entropy: &'a mut Entropy,
     /// Length of the datagram with a challenge to a new address.
     pub(crate) challenge_len: usize,
+    /// The round trip time of the path in use, where it is known.
+    pub(crate) rtt: Option<Duration>,
 }
 
 /// The peer's address, and what may become of it.
@@ -153,12 +159,14 @@ impl Paths {
                     PathCheck::Basic => Stage::New,
                     PathCheck::Enhanced => Stage::Old,
                 };
+                let timeout = checks.timeout(means.rtt);
                 self.check = Some(Check {
                     address: elsewhere.clone(),
                     stage,
                     cookies: Vec::new(),
                     next_challenge: means.now,
-                    give_up: means.now + checks.timeout,
+                    timeout,
+                    give_up: means.now + timeout,
                     waits_for_credit: false,
                     received: len,
                     sent: 0,
@@ -215,11 +223,11 @@ impl Paths {
 
     /// The old path is dead, or not to be used any more.
     fn ask_new(&mut self, means: &mut Means<'_>) -> Vec<Action> {
-        let (Rule::Check(checks), Some(check)) = (self.rule, &mut self.check) else { return Vec::new() };
+        let Some(check) = &mut self.check else { return Vec::new() };
         check.stage = Stage::New;
         check.cookies.clear();
         check.next_challenge = means.now;
-        check.give_up = means.now + checks.timeout;
+        check.give_up = means.now + check.timeout;
         check.waits_for_credit = false;
         self.pursue(means)
     }
@@ -227,7 +235,7 @@ impl Paths {
     /// Sends the challenge that is due, if any. One to the new address has to wait if it would amplify; no more is sent
     /// there than challenges.
     fn pursue(&mut self, means: &mut Means<'_>) -> Vec<Action> {
-        let (Rule::Check(checks), Some(check)) = (self.rule, &mut self.check) else { return Vec::new() };
+        let Some(check) = &mut self.check else { return Vec::new() };
         if means.now < check.next_challenge || check.cookies.len() == CHALLENGES_MAX {
             return Vec::new();
         }
@@ -243,7 +251,7 @@ impl Paths {
                 Some(check.address.clone())
             }
         };
-        check.next_challenge = means.now + checks.timeout / CHALLENGES_MAX as u32;
+        check.next_challenge = means.now + check.timeout / CHALLENGES_MAX as u32;
         let cookie = means.entropy.array();
         check.cookies.push(cookie);
         vec![Action::Send { to, message: PathMessage { kind: PathMessageKind::Challenge, cookie } }]

@@ -60,20 +60,32 @@ pub enum PathCheck {
 pub struct ReturnRoutability {
     /// The kind of check that this side does. Default: enhanced.
     pub check: PathCheck,
-    /// How long a path may take to answer: three times its round trip time. Default: one second, for when that is not
-    /// known (RFC 9853 §5.5). A third of it passes between challenges.
-    pub timeout: Duration,
+    /// How long a path may take to answer. A third of it passes between challenges. Default: three times the round trip
+    /// time of the path in use, where [adaptive timers](super::AdaptiveTimer) know that, else one second (RFC 9853 §5.5).
+    pub timeout: Option<Duration>,
 }
+
+/// Of a check, while no round trip time is known.
+const TIMEOUT_UNKNOWN: Duration = Duration::from_secs(1);
+
+/// Of a check by round trip time: one measured as next to nothing must not make it fail at once.
+const TIMEOUT_MIN: Duration = Duration::from_millis(1);
 
 impl Default for ReturnRoutability {
     fn default() -> Self {
-        Self { check: PathCheck::Enhanced, timeout: Duration::from_secs(1) }
+        Self { check: PathCheck::Enhanced, timeout: None }
     }
 }
 
 impl ReturnRoutability {
+    /// The timeout of a check that begins at such a round trip time, if it is known.
+    pub(crate) fn timeout(&self, rtt: Option<Duration>) -> Duration {
+        let by_rtt = || rtt.map_or(TIMEOUT_UNKNOWN, |rtt| rtt.saturating_mul(3).max(TIMEOUT_MIN));
+        self.timeout.unwrap_or_else(by_rtt)
+    }
+
     pub(super) fn check(&self) -> Result<(), Misuse> {
-        if self.timeout.is_zero() { Err(Misuse::BadTimers) } else { Ok(()) }
+        if self.timeout.is_some_and(|timeout| timeout.is_zero()) { Err(Misuse::BadTimers) } else { Ok(()) }
     }
 }
 

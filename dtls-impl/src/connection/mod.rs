@@ -5,13 +5,14 @@
 mod v12;
 mod v13;
 
+use core::time::Duration;
 use std::sync::Arc;
 
 use rustls_pki_types::ServerName;
 
 use self::v12::Connection12;
 use self::v13::Connection13;
-use crate::config::{ClientConfig, ClientCredentials, ServerConfig, Versions};
+use crate::config::{ClientConfig, ClientCredentials, MTU_MAX, MTU_MIN, ServerConfig, Versions};
 use crate::entropy::Seed;
 use crate::error::{Error, Misuse};
 use crate::event::Output;
@@ -205,6 +206,38 @@ impl Connection {
     /// §4.1.1.1).
     pub fn data_len_max(&self) -> usize {
         on_either!(&self.engine, connection => connection.data_len_max())
+    }
+
+    /// Says what the path takes from now on, in bytes of UDP payload, where the caller discovers that itself (RFC 8899). It
+    /// replaces [`Common::mtu`](crate::config::Common::mtu) and whatever was learned since. Fails with
+    /// [`Misuse::BadMtu`] outside 256 to 65507.
+    pub fn set_mtu(&mut self, mtu: usize) -> Result<(), Error> {
+        if !(MTU_MIN..=MTU_MAX).contains(&mtu) {
+            return Err(Misuse::BadMtu.into());
+        }
+        if let Some(v12) = &mut self.or_12 {
+            v12.set_mtu(mtu);
+        }
+        on_either!(&mut self.engine, connection => connection.set_mtu(mtu));
+        Ok(())
+    }
+
+    /// The network says that a datagram was too large, and that the path takes UDP payloads of at most `mtu` bytes: an ICMP
+    /// "fragmentation needed" or "packet too big", or a send call that failed. A flight that did not fit is sent again at
+    /// once in smaller datagrams (RFC 9147 §4.4). Nothing becomes larger by it, and as anyone can forge such messages, less
+    /// than 548 bytes, with which every host of IPv4 copes, is not believed; over IPv6 the caller should not pass on less
+    /// than 1232.
+    pub fn datagram_too_big(&mut self, now: Instant, mtu: usize) {
+        if let Some(v12) = &mut self.or_12 {
+            v12.datagram_too_big(now, mtu);
+        }
+        on_either!(&mut self.engine, connection => connection.datagram_too_big(now, mtu));
+    }
+
+    /// The round trip time of flights and their answers, smoothed as RFC 6298 §2 does, as soon as one was measured. Good as a
+    /// hint to the next connection to the same peer: [`AdaptiveTimer`](crate::config::AdaptiveTimer).
+    pub fn rtt(&self) -> Option<Duration> {
+        on_either!(&self.engine, connection => connection.rtt())
     }
 
     /// What was agreed on, and with whom, while the association is established.

@@ -5,6 +5,7 @@
 //! after which the peer stays silent: such an alert is only suspected, and believed when the retransmission timer
 //! expires without progress. A forger thus wins nothing as long as the peer is there.
 
+use core::time::Duration;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -190,6 +191,20 @@ impl Connection12 {
 
     pub(crate) fn set_peer_address(&mut self, address: &[u8]) {
         self.link.paths.set_peer(address);
+    }
+
+    pub(crate) fn rtt(&self) -> Option<Duration> {
+        self.link.retransmitter.timing().measured()
+    }
+
+    pub(crate) fn set_mtu(&mut self, mtu: usize) {
+        self.link.set_mtu(mtu);
+    }
+
+    pub(crate) fn datagram_too_big(&mut self, now: Instant, mtu: usize) {
+        self.link.now = now;
+        let result = self.link.on_too_big(mtu);
+        self.fail_on_error(result);
     }
 
     pub(crate) fn negotiated(&self) -> Option<Negotiated> {
@@ -380,7 +395,10 @@ impl Connection12 {
             self.link.inbound.remember(header.seq);
         }
         match fate {
-            FragmentFate::Stored => self.handle_messages(),
+            FragmentFate::Stored => {
+                self.link.retransmitter.on_reply(self.link.now);
+                self.handle_messages();
+            }
             FragmentFate::FlightRepeated => {
                 self.link.discard(DiscardReason::RepeatedMessage);
                 let result = self.link.on_peer_repeats();

@@ -6,6 +6,7 @@
 
 mod late;
 
+use core::time::Duration;
 use std::sync::Arc;
 
 use rustls_pki_types::ServerName;
@@ -207,6 +208,20 @@ impl Connection13 {
             self.link.ids.on_left_path();
             self.link.use_connection_id();
         }
+    }
+
+    pub(crate) fn rtt(&self) -> Option<Duration> {
+        self.link.retransmitter.timing().measured()
+    }
+
+    pub(crate) fn set_mtu(&mut self, mtu: usize) {
+        self.link.set_mtu(mtu);
+    }
+
+    pub(crate) fn datagram_too_big(&mut self, now: Instant, mtu: usize) {
+        self.link.now = now;
+        let result = self.link.on_too_big(mtu);
+        self.fail_on_error(result);
     }
 
     pub(crate) fn negotiated(&self) -> Option<Negotiated> {
@@ -607,10 +622,10 @@ impl Connection13 {
     }
 
     fn on_established(&mut self, session: Box<Session13>) {
-        if let Role::Server { config, .. } = &self.role {
+        if matches!(self.role, Role::Server { .. }) {
             self.handshake_keys_until = Some(self.link.now + LAST_FLIGHT_KEPT);
             // RFC 9147 §5.6: reordering does not last longer than the longest round trip.
-            self.early_data_until = Some(self.link.now + config.common.timers.initial);
+            self.early_data_until = Some(self.link.now + self.link.retransmitter.timing().timeout());
         }
         if self.link.ids.expected() {
             self.link.event(Event::ConnectionIds);

@@ -1,15 +1,17 @@
 //! Flights: messages sent together, repeated together, and answered together (RFC 6347 §4.2.4).
 //!
 //! A flight is kept as messages, not as records, so that each transmission can be cut for the MTU of the moment and
-//! takes new record numbers. [`packing`] cuts, [`retransmitter`] decides when, [`reassembly`] puts the peer's fragments
-//! together again. Records, keys and what messages mean are elsewhere.
+//! takes new record numbers. [`packing`] cuts, as small as [`datagram_limit`] says; [`retransmitter`] decides when, by
+//! [`timing`]; [`reassembly`] puts the peer's fragments together again. Records, keys and what messages mean are elsewhere.
 
 pub(crate) mod ack;
+pub(crate) mod datagram_limit;
 pub(crate) mod few;
 pub(crate) mod packing;
 mod ranges;
 pub(crate) mod reassembly;
 pub(crate) mod retransmitter;
+pub(crate) mod timing;
 pub(crate) mod tracked;
 
 use crate::wire::HandshakeType;

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::OutgoingFlight;
+use super::timing::{Rule, Timing};
 use crate::config::Timers;
 use crate::mutation::{Mutated, Mutation};
 use crate::time::Instant;
@@ -26,7 +27,13 @@ pub(crate) enum Expiry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     /// It is repeated until it is answered.
-    Awaited { deadline: Instant, give_up: Instant, repeated: bool },
+    Awaited {
+        deadline: Instant,
+        give_up: Instant,
+        repeated: bool,
+        /// When it was sent, as long as its answer would measure the round trip time (RFC 6298 §3).
+        measures_from: Option<Instant>,
+    },
     /// The last of the handshake: it is repeated only when the peer shows that it did not arrive.
     Last { kept_until: Instant },
 }
@@ -40,7 +47,7 @@ struct InFlight<F> {
 /// The flight in the air and its timer.
 #[derive(Debug)]
 pub(crate) struct Retransmitter<F = OutgoingFlight> {
-    timers: Timers,
+    timing: Timing,
     mutated: Mutated,
     /// The timer's current value: survives from flight to flight until one is answered at the first attempt.
     timeout: Duration,
@@ -48,26 +55,45 @@ pub(crate) struct Retransmitter<F = OutgoingFlight> {
 }
 
 impl<F> Retransmitter<F> {
-    pub(crate) fn new(mut timers: Timers, mutated: Mutated) -> Self {
+    pub(crate) fn new(mut timers: Timers, rule: Rule, mutated: Mutated) -> Self {
         if mutated.by(Mutation::ImpatientTimer) {
             timers.initial /= 10;
         }
-        Self { timers, mutated, timeout: timers.initial, in_flight: None }
+        let timing = Timing::new(timers, rule);
+        Self { timeout: timing.timeout(), timing, mutated, in_flight: None }
+    }
+
+    /// The first piece of the answer has arrived: a round trip is over.
+    pub(crate) fn on_reply(&mut self, now: Instant) {
+        if let Some(InFlight { fate: Fate::Awaited { measures_from, .. }, .. }) = &mut self.in_flight
+            && let Some(sent) = measures_from.take()
+        {
+            self.timing.on_sample(now.saturating_since(sent));
+        }
     }
 
     /// The peer's flight has arrived completely: the own one is answered (RFC 6347 §4.2.4.1).
     pub(crate) fn on_answer(&mut self) {
         if let Some(InFlight { fate: Fate::Awaited { repeated: false, .. }, .. }) = self.in_flight.take() {
-            self.timeout = self.timers.initial;
+            self.timeout = self.timing.timeout();
         }
     }
 
     /// A flight that the peer must answer is sent for the first time.
     pub(crate) fn start(&mut self, now: Instant, flight: F) {
         self.on_answer();
-        let give_up = now + self.timers.give_up;
+        let give_up = now + self.timing.give_up();
         let deadline = (now + self.timeout).min(give_up);
-        self.in_flight = Some(InFlight { flight, fate: Fate::Awaited { deadline, give_up, repeated: false } });
+        let fate = Fate::Awaited { deadline, give_up, repeated: false, measures_from: Some(now) };
+        self.in_flight = Some(InFlight { flight, fate });
+    }
+
+    /// Takes over a flight that was sent some time ago.
+    pub(crate) fn adopt(&mut self, now: Instant, flight: F) {
+        self.start(now, flight);
+        if let Some(InFlight { fate: Fate::Awaited { measures_from, .. }, .. }) = &mut self.in_flight {
+            *measures_from = None;
+        }
     }
 
     /// The last flight of the handshake is sent for the first time.
@@ -102,16 +128,18 @@ impl<F> Retransmitter<F> {
         if self.deadline().is_none_or(|deadline| now < deadline) {
             return Expiry::NotDue;
         }
-        let Some(InFlight { fate: Fate::Awaited { deadline, give_up, repeated }, .. }) = &mut self.in_flight else {
+        let Some(InFlight { fate: Fate::Awaited { deadline, give_up, repeated, measures_from }, .. }) =
+            &mut self.in_flight
+        else {
             return Expiry::NotDue;
         };
         if now >= *give_up {
             return Expiry::GiveUp;
         }
         if !self.mutated.by(Mutation::NoBackoff) {
-            self.timeout = (self.timeout * 2).min(self.timers.max);
+            self.timeout = (self.timeout * 2).min(self.timing.max());
         }
-        *repeated = true;
+        (*repeated, *measures_from) = (true, None);
         *deadline = (now + self.timeout).min(*give_up);
         Expiry::Resend
     }
@@ -120,8 +148,8 @@ impl<F> Retransmitter<F> {
     pub(crate) fn on_peer_repeats(&mut self, now: Instant) -> bool {
         match self.in_flight.as_mut().map(|in_flight| &mut in_flight.fate) {
             None => false,
-            Some(Fate::Awaited { deadline, give_up, repeated }) => {
-                *repeated = true;
+            Some(Fate::Awaited { deadline, give_up, repeated, measures_from }) => {
+                (*repeated, *measures_from) = (true, None);
                 *deadline = (now + self.timeout).min(*give_up);
                 true
             }
@@ -153,6 +181,11 @@ impl<F> Retransmitter<F> {
     pub(crate) const fn timeout(&self) -> Duration {
         self.timeout
     }
+
+    /// What is known of the round trip time.
+    pub(crate) const fn timing(&self) -> &Timing {
+        &self.timing
+    }
 }
 
 impl Retransmitter {
@@ -177,7 +210,11 @@ mod tests {
     }
 
     fn retransmitter() -> Retransmitter {
-        Retransmitter::new(Timers::default(), Mutated::default())
+        Retransmitter::new(Timers::default(), Rule::Rfc6298, Mutated::default())
+    }
+
+    fn adaptive() -> Retransmitter {
+        Retransmitter::new(Timers::adaptive(None), Rule::Rfc9147, Mutated::default())
     }
 
     #[test]
@@ -212,6 +249,32 @@ mod tests {
         assert_eq!(retransmitter.deadline(), Some(at(4)), "retained: the flight before was repeated");
         retransmitter.start(at(3), flight());
         assert_eq!(retransmitter.deadline(), Some(at(4)), "reset: the flight before was answered at once");
+    }
+
+    #[test]
+    fn the_beginning_of_an_answer_measures_and_its_end_sets_the_timer() {
+        let mut retransmitter = adaptive();
+        retransmitter.start(at(0), flight());
+        retransmitter.on_reply(Instant::from_nanos(900_000_000));
+        retransmitter.on_reply(at(30));
+        assert_eq!(retransmitter.timeout(), Duration::from_secs(1), "of the flight that is still in the air");
+        retransmitter.start(at(2), flight());
+        assert_eq!(retransmitter.deadline(), Some(Instant::from_nanos(3_350_000_000)));
+    }
+
+    #[test]
+    fn what_was_sent_twice_or_by_others_measures_nothing() {
+        let mut retransmitter = adaptive();
+        retransmitter.start(at(0), flight());
+        assert_eq!(retransmitter.on_timeout(at(1)), Expiry::Resend);
+        retransmitter.on_reply(at(2));
+        retransmitter.start(at(2), flight());
+        assert_eq!(retransmitter.deadline(), Some(at(4)), "retained");
+        assert!(retransmitter.on_peer_repeats(at(3)));
+        retransmitter.on_reply(at(5));
+        retransmitter.adopt(at(5), flight());
+        retransmitter.on_reply(at(6));
+        assert_eq!(retransmitter.timing().measured(), None);
     }
 
     #[test]

@@ -11,9 +11,11 @@ use self::inbound::Inbound;
 use crate::config::{Common, MTU_MAX};
 use crate::error::Error;
 use crate::event::{DiscardReason, Event, Output};
+use crate::flight::datagram_limit::DatagramLimit;
 use crate::flight::packing::{self, DATAGRAM_LEN_USUAL, PlannedRecord};
 use crate::flight::reassembly::Reassembly;
 use crate::flight::retransmitter::Retransmitter;
+use crate::flight::timing::Rule;
 use crate::flight::{FlightItem, OutgoingFlight};
 use crate::ids::ConnectionIds;
 use crate::mutation::{Mutated, Mutation};
@@ -97,7 +99,7 @@ pub(crate) struct Link {
     pub(crate) retransmitter: Retransmitter,
     pub(crate) ids: ConnectionIds,
     pub(crate) paths: Paths,
-    mtu: usize,
+    limit: DatagramLimit,
     pub(crate) terms: Terms,
     outbound: Outbound,
     outputs: VecDeque<Output>,
@@ -110,14 +112,15 @@ impl Link {
     /// `peer` is the peer's address, if it is known.
     pub(crate) fn new(common: &Common, peer: Option<Vec<u8>>, now: Instant) -> Self {
         let mutated = common.mutated();
+        let mtu = if mutated.by(Mutation::IgnoreMtu) { MTU_MAX } else { common.mtu };
         Self {
             now,
             mutated,
             inbound: Inbound::new(Reassembly::new(0, mutated.by(Mutation::IgnoreFragmentOffsets))),
-            retransmitter: Retransmitter::new(common.timers, mutated),
+            retransmitter: Retransmitter::new(common.timers, Rule::Rfc6298, mutated),
             ids: ConnectionIds::default(),
             paths: Paths::new(common, peer),
-            mtu: if mutated.by(Mutation::IgnoreMtu) { MTU_MAX } else { common.mtu },
+            limit: DatagramLimit::new(mtu, common.path_mtu),
             terms: Terms::default(),
             outbound: Outbound {
                 epoch: 0,
@@ -145,7 +148,7 @@ impl Link {
     /// Takes over a flight that has been sent.
     pub(crate) fn adopt_flight(&mut self, (flight, next_message_seq): (OutgoingFlight, u16)) {
         self.next_message_seq = next_message_seq;
-        self.retransmitter.start(self.now, flight);
+        self.retransmitter.adopt(self.now, flight);
     }
 
     /// Takes over records that wait to be polled.
@@ -207,6 +210,7 @@ impl Link {
         if changes_epoch {
             self.outbound.epoch = 1;
         }
+        self.limit.on_flight();
         self.datagrams_sent.clear();
         self.transmit()
     }
@@ -225,6 +229,7 @@ impl Link {
         {
             flight.items.truncate(1);
         }
+        self.limit.on_repeat();
         self.transmit()
     }
 
@@ -235,9 +240,10 @@ impl Link {
 
     fn transmit(&mut self) -> Result<(), Error> {
         let Some(flight) = self.retransmitter.flight() else { return Ok(()) };
-        let plan = packing::plan(flight, self.mtu(), self.terms.limits, |epoch| self.outbound.overhead(epoch));
+        let mtu = self.at_least(self.limit.flights());
+        let plan = packing::plan(flight, mtu, self.terms.limits, |epoch| self.outbound.overhead(epoch));
         for records in plan.datagrams() {
-            let mut datagram = Vec::with_capacity(self.mtu.min(DATAGRAM_LEN_USUAL));
+            let mut datagram = Vec::with_capacity(mtu.min(DATAGRAM_LEN_USUAL));
             for PlannedRecord { epoch, content, .. } in records {
                 let content_type = content.content_type();
                 content.with_parts(|parts| self.outbound.record(content_type, *epoch, parts, &mut datagram))?;
@@ -245,6 +251,7 @@ impl Link {
             if self.mutated.by(Mutation::ReuseRecordNumbers) {
                 self.datagrams_sent.push(datagram.clone());
             }
+            self.limit.on_sent(datagram.len());
             self.outputs.push_back(Output::Datagram(datagram));
         }
         Ok(())
@@ -280,7 +287,21 @@ impl Link {
 
     /// Largest datagram: the MTU, or what a long connection ID makes of a small one.
     pub(crate) fn mtu(&self) -> usize {
-        self.mtu.max(self.outbound.connection_id.len() + ROOM_BESIDE_CID_MIN)
+        self.at_least(self.limit.mtu())
+    }
+
+    fn at_least(&self, mtu: usize) -> usize {
+        mtu.max(self.outbound.connection_id.len() + ROOM_BESIDE_CID_MIN)
+    }
+
+    /// The application knows what the path takes.
+    pub(crate) fn set_mtu(&mut self, mtu: usize) {
+        self.limit.set(mtu);
+    }
+
+    /// The network says what the path takes: a flight that did not fit is cut anew at once (RFC 6347 §4.1.1.1).
+    pub(crate) fn on_too_big(&mut self, mtu: usize) -> Result<(), Error> {
+        if self.limit.on_too_big(mtu) { self.on_peer_repeats() } else { Ok(()) }
     }
 
     /// The hellos have settled more than keys.

@@ -39,7 +39,8 @@ impl Link {
     }
 
     fn means<'a>(&self, entropy: &'a mut Entropy) -> Means<'a> {
-        Means { now: self.now, entropy, challenge_len: self.outbound.overhead(1) + PathMessage::LEN }
+        let challenge_len = self.outbound.overhead(1) + PathMessage::LEN;
+        Means { now: self.now, entropy, challenge_len, rtt: self.retransmitter.timing().rtt() }
     }
 
     fn carry_out(&mut self, actions: Vec<Action>) {

@@ -16,9 +16,11 @@ use crate::error::{Error, Misuse};
 use crate::event::{DiscardReason, Event, Output};
 use crate::flight::OutgoingFlight;
 use crate::flight::ack::AckTracker;
+use crate::flight::datagram_limit::DatagramLimit;
 use crate::flight::few::Few;
 use crate::flight::packing::{self, Content, DATAGRAM_LEN_USUAL, PlannedRecord, RECORDS_USUAL};
 use crate::flight::retransmitter::{Expiry, Retransmitter};
+use crate::flight::timing::Rule;
 use crate::flight::tracked::TrackedFlight;
 use crate::ids::ConnectionIds;
 use crate::link::ROOM_BESIDE_CID_MIN;
@@ -81,7 +83,7 @@ pub(crate) struct Link13 {
     prompted: u8,
     /// Bytes of early data that may still be sent, or received; none if there is to be no early data.
     pub(crate) early_data_left: Option<u32>,
-    mtu: usize,
+    limit: DatagramLimit,
     pub(crate) terms: Terms,
     outputs: VecDeque<Output>,
     next_message_seq: u16,
@@ -95,7 +97,7 @@ impl Link13 {
             now,
             mutated,
             inbound: Inbound::new(0),
-            retransmitter: Retransmitter::new(common.timers, mutated),
+            retransmitter: Retransmitter::new(common.timers, Rule::Rfc9147, mutated),
             acks: AckTracker::default(),
             write: WriteEpochs::starting_at(RecordSeq::ZERO),
             ids: ConnectionIds::default(),
@@ -104,7 +106,7 @@ impl Link13 {
             last_transmission: now,
             prompted: 0,
             early_data_left: None,
-            mtu: common.mtu,
+            limit: DatagramLimit::new(common.mtu, common.path_mtu),
             terms: Terms::default(),
             outputs: VecDeque::new(),
             next_message_seq: 0,
@@ -130,7 +132,21 @@ impl Link13 {
 
     /// Largest datagram: the MTU, or what a long connection ID makes of a small one.
     pub(crate) fn mtu(&self) -> usize {
-        self.mtu.max(self.ids.peer().len() + ROOM_BESIDE_CID_MIN)
+        self.at_least(self.limit.mtu())
+    }
+
+    fn at_least(&self, mtu: usize) -> usize {
+        mtu.max(self.ids.peer().len() + ROOM_BESIDE_CID_MIN)
+    }
+
+    /// The application knows what the path takes.
+    pub(crate) fn set_mtu(&mut self, mtu: usize) {
+        self.limit.set(mtu);
+    }
+
+    /// The network says what the path takes: a flight that did not fit is cut anew at once (RFC 9147 §4.4).
+    pub(crate) fn on_too_big(&mut self, mtu: usize) -> Result<(), Error> {
+        if self.limit.on_too_big(mtu) { self.on_prompt() } else { Ok(()) }
     }
 
     /// The hellos have settled more than keys. The server's limit is for all that it reads after them.
@@ -181,6 +197,7 @@ impl Link13 {
         self.next_message_seq = next_message_seq;
         self.flight_end = end;
         self.prompted = 0;
+        self.limit.on_flight();
         self.retransmitter.start(self.now, TrackedFlight::new(flight));
         self.transmit(None)
     }
@@ -196,11 +213,12 @@ impl Link13 {
     fn transmit(&mut self, arrived: Option<RecordNumber>) -> Result<(), Error> {
         let Some(flight) = self.retransmitter.flight() else { return Ok(()) };
         let missing = flight.missing_but(arrived);
-        let plan = packing::plan_missing(&missing, self.mtu(), self.terms.limits, |epoch| self.write.overhead(epoch));
+        let mtu = self.at_least(self.limit.flights());
+        let plan = packing::plan_missing(&missing, mtu, self.terms.limits, |epoch| self.write.overhead(epoch));
         self.last_transmission = self.now;
         let mut sent = Few::<_, RECORDS_USUAL>::new();
         for records in plan.datagrams() {
-            let mut datagram = Vec::with_capacity(self.mtu.min(DATAGRAM_LEN_USUAL));
+            let mut datagram = Vec::with_capacity(mtu.min(DATAGRAM_LEN_USUAL));
             for PlannedRecord { epoch, content, .. } in records {
                 let number = content.with_parts(|parts| {
                     self.write.record_parts(*epoch, content.content_type(), parts, &mut datagram)
@@ -209,6 +227,7 @@ impl Link13 {
                     sent.push((number, fragment.header));
                 }
             }
+            self.limit.on_sent(datagram.len());
             self.outputs.push_back(Output::Datagram(datagram));
         }
         if let Some(flight) = self.retransmitter.flight_mut() {
@@ -238,6 +257,7 @@ impl Link13 {
             return Ok(());
         }
         self.prompted += 1;
+        self.limit.on_repeat();
         self.transmit(arrived)
     }
 
@@ -247,6 +267,7 @@ impl Link13 {
             && let Some(flight) = self.retransmitter.flight_mut()
         {
             flight.acknowledge_all();
+            self.retransmitter.on_reply(self.now);
         }
     }
 
@@ -258,6 +279,7 @@ impl Link13 {
         let news = flight.on_ack(ack.records.iter().copied().filter(counts));
         if flight.is_acknowledged() {
             if self.flight_end != FlightEnd::Answer {
+                self.retransmitter.on_reply(self.now);
                 self.retransmitter.on_answer();
                 return Ok(AckEffect::FlightDone);
             }
@@ -266,7 +288,9 @@ impl Link13 {
         // Soon after a transmission its end is still on the way: only what came before a record that arrived is lost. An
         // ACK that comes later is one that waited for the rest in vain.
         let newest = ack.records.iter().copied().filter(counts).max();
-        let soon = self.now.saturating_since(self.last_transmission) < self.patience();
+        // No ACK is back before a round trip is over, where that is known.
+        let round_trip = self.retransmitter.timing().rtt().unwrap_or_default();
+        let soon = self.now.saturating_since(self.last_transmission) < round_trip + self.patience();
         let arrived = newest.filter(|_| soon);
         let flight = self.retransmitter.flight();
         if flight.is_none_or(|flight| flight.missing_but(arrived).is_empty()) {
@@ -274,6 +298,7 @@ impl Link13 {
         }
         if news {
             self.prompted = 0;
+            self.limit.on_progress();
         }
         self.on_prompt_for(arrived)?;
         Ok(AckEffect::Pending)
@@ -308,6 +333,7 @@ impl Link13 {
                     self.acks.on_unanswered();
                     return Ok(());
                 }
+                self.limit.on_repeat();
                 self.transmit(None)
             }
         }

@@ -42,7 +42,7 @@ impl Link13 {
     fn means<'a>(&self, entropy: &'a mut Entropy) -> Means<'a> {
         let overhead = self.write.overhead(self.write.current()) - self.ids.peer().len();
         let challenge_len = overhead + self.ids.for_probe().len() + PathMessage::LEN;
-        Means { now: self.now, entropy, challenge_len }
+        Means { now: self.now, entropy, challenge_len, rtt: self.retransmitter.timing().rtt() }
     }
 
     fn carry_out(&mut self, actions: Vec<Action>) {

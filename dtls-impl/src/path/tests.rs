@@ -16,6 +16,7 @@ struct Tester {
     now: Instant,
     entropy: Entropy,
     challenge_len: usize,
+    rtt: Option<Duration>,
 }
 
 impl Tester {
@@ -25,13 +26,14 @@ impl Tester {
         common.peer_move = peer_move;
         let mut paths = Paths::new(&common, Some(OLD.to_vec()));
         if let Some(check) = check {
-            paths.agree_on_checks(ReturnRoutability { check, timeout: Duration::from_millis(900) });
+            paths.agree_on_checks(ReturnRoutability { check, timeout: Some(Duration::from_millis(900)) });
         }
-        Self { paths, now: Instant::ZERO, entropy: Entropy::new(&Seed([5; 32])), challenge_len: LEN }
+        Self { paths, now: Instant::ZERO, entropy: Entropy::new(&Seed([5; 32])), challenge_len: LEN, rtt: None }
     }
 
     fn on<T>(&mut self, call: impl FnOnce(&mut Paths, &mut Means<'_>) -> T) -> T {
-        let mut means = Means { now: self.now, entropy: &mut self.entropy, challenge_len: self.challenge_len };
+        let (challenge_len, rtt) = (self.challenge_len, self.rtt);
+        let mut means = Means { now: self.now, entropy: &mut self.entropy, challenge_len, rtt };
         call(&mut self.paths, &mut means)
     }
 
@@ -118,6 +120,28 @@ fn a_new_address_is_the_peers_once_it_has_answered() {
     assert_eq!(tester.message(NEW, PathMessageKind::Response, cookie), moved());
     assert_eq!((tester.paths.peer(), tester.paths.deadline()), (Some(NEW), None));
     assert_eq!(tester.message(NEW, PathMessageKind::Response, cookie), [], "a second answer is to nothing");
+}
+
+/// RFC 9853 §5.5.
+#[test]
+fn a_check_takes_three_round_trips_where_that_time_is_known_and_not_configured() {
+    let millis = Duration::from_millis;
+    for (timeout, rtt, expected) in [
+        (None, None, 1000),
+        (None, Some(millis(1600)), 4800),
+        (None, Some(Duration::ZERO), 1),
+        (Some(millis(900)), Some(millis(1600)), 900),
+    ] {
+        let mut tester = Tester::new(None, PeerMove::Never);
+        tester.paths.agree_on_checks(ReturnRoutability { check: PathCheck::Basic, timeout });
+        tester.rtt = rtt;
+        tester.record(NEW, true);
+        // What is measured meanwhile is for the next check.
+        tester.rtt = Some(millis(5));
+        (1..CHALLENGES_MAX).for_each(|_| drop(tester.wait()));
+        assert_eq!(tester.wait(), stays());
+        assert_eq!(tester.now, Instant::ZERO + millis(expected));
+    }
 }
 
 #[test]

@@ -19,7 +19,9 @@ mod junk;
 mod loss;
 #[cfg(feature = "mutation")]
 mod mutations;
+mod path_mtu;
 mod paths;
 mod raw_keys;
 mod resumption12;
 mod terms;
+mod timers;

@@ -198,7 +198,7 @@ pub(crate) fn kinds(check: Option<PathCheck>) -> [Configs; 2] {
     [psk(), v13(psk())].map(|(mut client, mut server)| {
         for common in [&mut client.common, &mut server.common] {
             common.connection_id = ConnectionId::Random { len: 8 };
-            common.return_routability = check.map(|check| ReturnRoutability { check, timeout: TIMEOUT });
+            common.return_routability = check.map(|check| ReturnRoutability { check, timeout: Some(TIMEOUT) });
         }
         (client, server)
     })

@@ -91,7 +91,7 @@ fn an_authentic_fatal_alert_ends_the_association_at_once() {
 #[test]
 fn a_fatal_alert_from_either_side_takes_the_session_out_of_the_cache_and_a_close_does_not() {
     for end in [None, Some(0), Some(1)] {
-        let sessions = Arc::new(SessionCache::new(4, core::time::Duration::from_secs(60)));
+        let sessions = Arc::new(SessionCache::new(4, Duration::from_secs(60)));
         let mut ends = established_with(Some(Arc::clone(&sessions)));
         assert_eq!(sessions.len(), 1);
         match end {
