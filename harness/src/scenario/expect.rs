@@ -1,7 +1,7 @@
 //! Expectations. A demand that no run can meet, or that every run meets, is refused.
 
 use super::error::{Error, Source};
-use super::file::{
+use super::file::demands::{
     CountKeys, EarlyDataAnswer, EarlyDataDemandKeys, ExpectStep, HandshakeKeys, NegotiatedKeys, RoundTripKeys,
     SizeKeys, StruckKeys, TransmissionKeys, VisitExpectKeys,
 };

@@ -2,7 +2,7 @@
 
 use super::CredentialsSpec;
 use super::error::{Error, Source};
-use super::file::EndpointKeys;
+use super::file::endpoints::EndpointKeys;
 use super::text::Either;
 use crate::endpoint::{ClientAuth, Dtls, EarlyData, Features, PskMode, ResumeBy, Resumption, ReturnRoutability, Role};
 use crate::pki::ChainShape;

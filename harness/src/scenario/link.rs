@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::error::{Error, Source};
-use super::file::{BystanderKeys, DelayKeys, Link, NatKeys, NetworkKeys, RateKeys};
+use super::file::network::{BystanderKeys, DelayKeys, Link, NatKeys, NetworkKeys, RateKeys};
 use super::text::{At, Either, Kind, Text, Value};
 use super::{Bystander, Delay, Loss, Nat, Network, Pipe, Rate, Ratio, Reorder, Spread, names, profile};
 use crate::time::SimTime;

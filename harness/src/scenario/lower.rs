@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use super::error::{Error, Source};
-use super::file::{ChainKeys, EndpointKeys, File, TimerKeys};
+use super::file::File;
+use super::file::endpoints::{ChainKeys, EndpointKeys, TimerKeys};
 use super::text::{At, Either, Time, Value};
 use super::{CredentialsSpec, EndpointSpec, Scenario, names};
 use crate::endpoint::{Ask, ClientAuth, Dtls, Group, MTU_DEFAULT, ResumeBy, Role};

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::error::{Error, Source};
-use super::file::NetworkKeys;
+use super::file::network::NetworkKeys;
 use super::text::At;
 use super::{Delay, Loss, Network, Order, Pipe, Ratio, Spread};
 

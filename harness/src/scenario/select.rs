@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::error::{Error, Source};
-use super::file::{BlackholeKeys, FaultStep, Picks, ReplayKeys, ReplaySource};
+use super::file::faults::{BlackholeKeys, FaultStep, ReplayKeys, ReplaySource};
+use super::file::selector::Picks;
 use super::lower::Facts;
 use super::text::{At, Number, Place, Time, Value};
 use super::{Action, CredentialsSpec, Fault, ReplayTime, Selector};

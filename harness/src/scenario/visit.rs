@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::error::{Error, Source};
-use super::file::{Closer, ConnectionIdKeys, File, NewConnectionIdKeys, UpdateKeysKeys, VisitKeys, Who, WorkloadKeys};
+use super::file::File;
+use super::file::workload::{
+    Closer, ConnectionIdKeys, NewConnectionIdKeys, UpdateKeysKeys, VisitKeys, Who, WorkloadKeys,
+};
 use super::text::{At, Bytes, Number, Several, Value};
 use super::{Begin, Step, VisitSpec, Workload};
 use crate::endpoint::{Ask, Dtls, Role};
