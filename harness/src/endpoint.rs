@@ -304,6 +304,12 @@ pub struct Features {
     pub alpn: Vec<String>,
     /// Longest plaintext to take in a protected record (RFC 8449).
     pub record_size_limit: Option<u16>,
+    /// Client: asks for records of at most so much plaintext (RFC 6066 §4). Both ends know.
+    pub max_fragment_length: Option<u16>,
+    /// Makes its retransmission timer follow the round trip time.
+    pub adaptive_timer: Option<AdaptiveTimer>,
+    /// What it does about datagrams that may be too large; `None` leaves it to the stack.
+    pub path_mtu: Option<PathMtu>,
     /// Takes new keys when its application asks for it.
     pub key_update: bool,
     /// Also without asking the peer to do the same.
@@ -333,6 +339,9 @@ impl Features {
             (self.raw_public_keys, "raw public keys"),
             (!self.alpn.is_empty(), "choice of application protocols"),
             (self.record_size_limit.is_some(), "limit on the size of records"),
+            (self.max_fragment_length.is_some(), "maximum fragment length"),
+            (self.adaptive_timer.is_some(), "adaptive timer"),
+            (self.path_mtu.is_some(), "choice of what loss says about the path MTU"),
             (moves, "connection IDs"),
             (*key_update, "key update on request"),
             (*connection_id_messages, "requests for connection IDs"),
@@ -352,6 +361,25 @@ pub struct Resumption {
     pub count: Option<u8>,
     /// How long a session can be resumed; `None` leaves it to the stack.
     pub lifetime: Option<Duration>,
+}
+
+/// A retransmission timer that follows the round trip time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AdaptiveTimer {
+    /// What to expect until it is measured; `None` for the first timeout otherwise configured.
+    pub rtt_hint: Option<Duration>,
+    /// Least timeout; `None` leaves it to the stack.
+    pub min: Option<Duration>,
+}
+
+/// What repeated loss of large datagrams means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PathMtu {
+    /// Nothing.
+    Fixed,
+    /// Flights are cut for smaller ones (RFC 6347 §4.1.1.1, RFC 9147 §4.4).
+    BackOff,
 }
 
 /// What a client resumes by.

@@ -94,6 +94,7 @@ impl Plan {
         }
         // Each end has to know what the other will show, or ask for.
         features.client_certificate.clone_from(&self.scenario.client.features.client_certificate);
+        features.max_fragment_length = self.scenario.client.features.max_fragment_length;
         if role == Role::Client {
             let (server, visits) = (&self.scenario.server.features, &self.scenario.visits);
             features.client_auth = server.client_auth;

@@ -83,6 +83,36 @@ const BAD: &[(&str, &str)] = &[
         "3:47 the cap is below the first timeout: `max` is at least `initial`",
     ),
     (
+        "endpoints: {both: {timer: {rtt-hint: 0 s}}}",
+        "3:38 no timer follows this: more than nothing, and at most a day: 24 h",
+    ),
+    (
+        "endpoints: {both: {timer: {adaptive: true, min: 25 h}}}",
+        "3:49 no timer follows this: more than nothing, and at most a day: 24 h",
+    ),
+    ("endpoints: {both: {timer: {min: 100 ms}}}", "3:33 this is for a timer that adapts: add `adaptive: true`"),
+    (
+        "endpoints: {both: {timer: {rtt-hint: 1 s}}, client: {timer: {adaptive: false}}}",
+        "3:38 this is for a timer that adapts: add `adaptive: true`",
+    ),
+    (
+        "endpoints: {both: {timer: {adaptive: true, min: 2 s, max: 1 s}}}",
+        "3:49 the least timeout is above the cap: `min` is at most `max`",
+    ),
+    ("endpoints: {both: {path-mtu: back-of}}", "3:30 unknown word `back-of`: did you mean `back-off`?"),
+    (
+        "endpoints: {client: {max-fragment-length: 600 B}}",
+        "3:43 fragments of 600 B cannot be asked for: 512 B, 1024 B, 2048 B or 4096 B (RFC 6066 §4)",
+    ),
+    (
+        "endpoints: {server: {max-fragment-length: 512 B}}",
+        "3:43 a server does not ask for it: put `max-fragment-length` under `client`",
+    ),
+    (
+        "endpoints: {both: {max-fragment-length: 512 B}}",
+        "3:41 a server does not ask for it: put `max-fragment-length` under `client`",
+    ),
+    (
         "endpoints: {both: {timer: {initial: 0 s}}}",
         "3:37 a timer of zero would fire for ever: write a time, for example `1 s`",
     ),

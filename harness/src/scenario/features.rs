@@ -1,10 +1,14 @@
 //! What endpoints are to be capable of beyond a handshake.
 
+use std::time::Duration;
+
 use super::CredentialsSpec;
 use super::error::{Error, Source};
-use super::file::endpoints::EndpointKeys;
-use super::text::Either;
-use crate::endpoint::{ClientAuth, Dtls, EarlyData, Features, PskMode, ResumeBy, Resumption, ReturnRoutability, Role};
+use super::file::endpoints::{EndpointKeys, TimerKeys};
+use super::text::{Either, Time, Value};
+use crate::endpoint::{
+    AdaptiveTimer, ClientAuth, Dtls, EarlyData, Features, PskMode, ResumeBy, Resumption, ReturnRoutability, Role,
+};
 use crate::pki::ChainShape;
 
 /// Most early data that a file may allow: what one record holds, a few times over.
@@ -14,6 +18,8 @@ const TICKETS_MAX: u64 = 8;
 /// RFC 8449 §4; DTLS 1.3 counts one byte more, the content type.
 const RECORD_SIZE_LIMIT_MIN: u16 = 64;
 const RECORD_SIZE_LIMIT_MAX: u16 = 1 << 14;
+const MAX_FRAGMENT_LENGTHS: [u16; 4] = [512, 1024, 2048, 4096];
+const ADAPTIVE_MAX: Duration = Duration::from_secs(24 * 3600);
 
 impl Source<'_> {
     pub(super) fn features(
@@ -44,6 +50,9 @@ impl Source<'_> {
             return_routability: self.return_routability(both, own)?,
             alpn: self.alpn(both, own)?,
             record_size_limit: self.record_size_limit(both, own, dtls)?,
+            max_fragment_length: self.max_fragment_length(both, own, role)?,
+            adaptive_timer: self.adaptive_timer(both, own)?,
+            path_mtu: own.path_mtu.as_ref().or(both.path_mtu.as_ref()).map(|at| at.value),
             follow_unchecked: own
                 .follow_unchecked
                 .as_ref()
@@ -218,6 +227,48 @@ impl Source<'_> {
                 _ => Err(self.error(name, "no protocol has such a name", "names have 1 to 255 bytes (RFC 7301 §3.1)")),
             })
             .collect()
+    }
+
+    fn max_fragment_length(&self, both: &EndpointKeys, own: &EndpointKeys, role: Role) -> Result<Option<u16>, Error> {
+        let Some(at) = own.max_fragment_length.as_ref().or(both.max_fragment_length.as_ref()) else { return Ok(None) };
+        if role == Role::Server || own.max_fragment_length.is_none() {
+            return Err(self.error(at, "a server does not ask for it", "put `max-fragment-length` under `client`"));
+        }
+        let length = self.read(at)?;
+        match u16::try_from(length).ok().filter(|length| MAX_FRAGMENT_LENGTHS.contains(length)) {
+            Some(length) => Ok(Some(length)),
+            None => {
+                let help = "512 B, 1024 B, 2048 B or 4096 B (RFC 6066 §4)";
+                Err(self.error(at, format!("fragments of {length} B cannot be asked for"), help))
+            }
+        }
+    }
+
+    fn adaptive_timer(&self, both: &EndpointKeys, own: &EndpointKeys) -> Result<Option<AdaptiveTimer>, Error> {
+        let (both, own) = (both.timer.as_ref(), own.timer.as_ref());
+        let time = |pick: fn(&TimerKeys) -> Option<&Value<Time>>| own.and_then(pick).or_else(|| both.and_then(pick));
+        let adaptive = |keys: &TimerKeys| keys.adaptive.as_ref().map(|at| at.value);
+        let (hint, min) = (time(|keys| keys.rtt_hint.as_ref()), time(|keys| keys.min.as_ref()));
+        for at in [hint, min].into_iter().flatten() {
+            let time = self.read(at)?;
+            if time.is_zero() || time > ADAPTIVE_MAX {
+                return Err(self.error(at, "no timer follows this", "more than nothing, and at most a day: 24 h"));
+            }
+        }
+        if !own.and_then(adaptive).or_else(|| both.and_then(adaptive)).unwrap_or(hint.is_some()) {
+            return match hint.or(min) {
+                Some(at) => Err(self.error(at, "this is for a timer that adapts", "add `adaptive: true`")),
+                None => Ok(None),
+            };
+        }
+        let (rtt_hint, least) = (self.read_option(hint)?, self.read_option(min)?);
+        let max = self.read_option(time(|keys| keys.max.as_ref()))?;
+        match (min, least, max) {
+            (Some(at), Some(least), Some(max)) if max < least => {
+                Err(self.error(at, "the least timeout is above the cap", "`min` is at most `max`"))
+            }
+            _ => Ok(Some(AdaptiveTimer { rtt_hint, min: least })),
+        }
     }
 
     fn record_size_limit(&self, both: &EndpointKeys, own: &EndpointKeys, dtls: Dtls) -> Result<Option<u16>, Error> {

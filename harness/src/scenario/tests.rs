@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::endpoint::{EarlyData, PskMode, ResumeBy, Resumption};
+use crate::endpoint::{AdaptiveTimer, EarlyData, PathMtu, PskMode, ResumeBy, Resumption};
 
 /// Every key of the language.
 const GOOD: &str = r#"
@@ -17,8 +17,8 @@ golden: true
 credentials: {certificate: {key: ed25519, issuer: rsa-2048, certificates: 2, size: 4 KiB, names: [a.example, 192.0.2.1]}}
 endpoints:
   both: {mtu: 1024 B, suites: [ECDHE_ECDSA_WITH_AES_128_GCM_SHA256], groups: [x25519, p256], timer: {initial: 1 s}}
-  client: {mtu: 512 B, timer: {max: 60 s}, give-up: 183 s}
-  server: {cookie: true}
+  client: {mtu: 512 B, timer: {max: 60 s, adaptive: true}, give-up: 183 s, max-fragment-length: 1024 B}
+  server: {cookie: true, timer: {rtt-hint: 2 s, min: 500 ms}, path-mtu: back-off}
 network:
   profile: nbiot-ce1
   delay: {base: 60 ms, median: 140 ms, sigma: 0.6}
@@ -89,6 +89,12 @@ fn every_key_of_the_language_arrives() {
     assert_eq!((scenario.client.timer_max, scenario.server.timer_max), (Some(Duration::from_secs(60)), None));
     assert_eq!((scenario.client.give_up, scenario.server.give_up), (Some(Duration::from_secs(183)), None));
     assert_eq!(scenario.server.groups, [Group::X25519, Group::P256]);
+    let (client, server) = (&scenario.client.features, &scenario.server.features);
+    assert_eq!((client.max_fragment_length, server.max_fragment_length), (Some(1024), None));
+    assert_eq!((client.path_mtu, server.path_mtu), (None, Some(PathMtu::BackOff)));
+    assert_eq!(client.adaptive_timer, Some(AdaptiveTimer::default()));
+    let hinted = AdaptiveTimer { rtt_hint: Some(2000 * MS), min: Some(500 * MS) };
+    assert_eq!(server.adaptive_timer, Some(hinted));
 
     let Network { up, down, half_duplex, bystanders, profile, nat: _ } = &scenario.network;
     assert_eq!((profile.as_str(), *half_duplex, up.ip_mtu), ("nbiot-ce1", false, 1358));

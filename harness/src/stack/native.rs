@@ -96,6 +96,10 @@ impl Stack for Native {
         if initial.is_zero() || max < initial || config.give_up.is_some_and(|give_up| give_up.is_zero()) {
             return Some("takes no zero timers, and no cap below the first timeout".to_owned());
         }
+        let least = config.features.adaptive_timer.and_then(|adaptive| adaptive.min);
+        if least.is_some_and(|least| max < least) {
+            return Some("takes no cap below the least timeout".to_owned());
+        }
         None
     }
 

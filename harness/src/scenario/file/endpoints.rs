@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::endpoint::{ClientAuth, Group, PskMode, ResumeBy, ReturnRoutability};
+use crate::endpoint::{ClientAuth, Group, PathMtu, PskMode, ResumeBy, ReturnRoutability};
 use crate::pki::{IssuerKind, KeyKind};
 use crate::scenario::text::{At, Bytes, Either, Number, ResumptionWord, Text, Time, Value};
 
@@ -88,6 +88,10 @@ pub(in crate::scenario) struct EndpointKeys {
     pub(in crate::scenario) alpn: Option<Vec<At<String>>>,
     /// Longest plaintext to take in a protected record (RFC 8449), 64 B to 16384 B, with `dtls: 1.3` to 16385 B.
     pub(in crate::scenario) record_size_limit: Option<Value<Bytes>>,
+    /// Client: ask for records of at most so much plaintext (RFC 6066 §4): 512 B, 1024 B, 2048 B or 4096 B.
+    pub(in crate::scenario) max_fragment_length: Option<Value<Bytes>>,
+    /// What to do about flights that get lost as if their datagrams were too large for the path. Default: as the stack does.
+    pub(in crate::scenario) path_mtu: Option<At<PathMtu>>,
     /// How a new address of the peer is checked, with connection IDs. Default: as the stack does.
     pub(in crate::scenario) return_routability: Option<At<ReturnRoutability>>,
     /// Whether to follow the peer's newest record to its source address where that is not checked. Default false.
@@ -129,4 +133,10 @@ pub(in crate::scenario) struct TimerKeys {
     pub(in crate::scenario) initial: Option<Value<Time>>,
     /// Cap of the doubling.
     pub(in crate::scenario) max: Option<Value<Time>>,
+    /// Whether the round trip time, once it is known, takes the place of `initial`. Default: with `rtt-hint`.
+    pub(in crate::scenario) adaptive: Option<At<bool>>,
+    /// Round trip time to expect until one is measured.
+    pub(in crate::scenario) rtt_hint: Option<Value<Time>>,
+    /// Adaptive: least timeout. Default: as the stack does.
+    pub(in crate::scenario) min: Option<Value<Time>>,
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dtls_impl::config::{
-    CertifiedKey, ClientAuth as OwnClientAuth, ClientCredentials, Common, ConnectionId, Cookies, EarlyData, PathCheck,
-    PeerMove, Psk, PskMode as OwnPskMode, ReplayGuard, ReturnRoutability as OwnRoutability, ServerCredentials,
-    SessionCache, TicketKeys, Tickets, UnknownIdentity, Versions,
+    AdaptiveTimer as OwnAdaptive, CertifiedKey, ClientAuth as OwnClientAuth, ClientCredentials, Common, ConnectionId,
+    Cookies, EarlyData, MaxFragmentLength, PathCheck, PathMtu as OwnPathMtu, PeerMove, Psk, PskMode as OwnPskMode,
+    ReplayGuard, ReturnRoutability as OwnRoutability, ServerCredentials, SessionCache, TicketKeys, Tickets,
+    UnknownIdentity, Versions,
 };
 use dtls_impl::crypto::{self, CryptoProvider, Secret};
 use dtls_impl::pki::{ClientVerifier, ServerVerifier};
@@ -16,12 +17,13 @@ use rustls_pki_types::DnsName;
 
 use super::super::last::Last;
 use crate::endpoint::{
-    ClientAuth, Credentials, Dtls, EndpointConfig, Group, PskMode, ResumeBy, ReturnRoutability, Role,
+    AdaptiveTimer, ClientAuth, Credentials, Dtls, EndpointConfig, Group, PathMtu, PskMode, ResumeBy, ReturnRoutability,
+    Role,
 };
 use crate::pki::{self, Identity};
 
 /// What it has of [`Features`](crate::endpoint::Features).
-pub(super) const FEATURES: [&str; 13] = [
+pub(super) const FEATURES: [&str; 16] = [
     "session resumption",
     "choice of PSK modes",
     "import of external PSKs",
@@ -33,6 +35,9 @@ pub(super) const FEATURES: [&str; 13] = [
     "raw public keys",
     "choice of application protocols",
     "limit on the size of records",
+    "maximum fragment length",
+    "adaptive timer",
+    "choice of what loss says about the path MTU",
     "connection IDs",
     "requests for connection IDs",
 ];
@@ -150,12 +155,30 @@ pub(super) fn apply(config: &EndpointConfig, mutation: Option<Mutation>, common:
     timers.initial = config.timer_initial.unwrap_or(timers.initial);
     timers.max = config.timer_max.unwrap_or(timers.max.max(timers.initial));
     timers.give_up = config.give_up.unwrap_or(timers.give_up);
+    timers.adaptive = config.features.adaptive_timer.map(|AdaptiveTimer { rtt_hint, min }| {
+        let least = OwnAdaptive::default().min.min(timers.max);
+        OwnAdaptive { rtt_hint, min: min.unwrap_or(least) }
+    });
+    common.path_mtu = match config.features.path_mtu {
+        None => common.path_mtu,
+        Some(PathMtu::Fixed) => OwnPathMtu::Fixed,
+        Some(PathMtu::BackOff) => OwnPathMtu::BACK_OFF,
+    };
 }
 
 /// What clients alone have.
 pub(super) fn apply_client(config: &EndpointConfig, inner: &mut ClientConfig) -> Result<(), String> {
     inner.sessions = config.features.resumption.is_some();
     inner.early_data = config.features.early_data.is_some();
+    inner.max_fragment_length = config.features.max_fragment_length.and_then(|length| {
+        let all = [
+            MaxFragmentLength::Bytes512,
+            MaxFragmentLength::Bytes1024,
+            MaxFragmentLength::Bytes2048,
+            MaxFragmentLength::Bytes4096,
+        ];
+        all.into_iter().find(|known| known.bytes() == usize::from(length))
+    });
     if let Some(shape) = &config.features.client_certificate {
         let identity = pki::identity(shape);
         inner.identity = Some(shown(config, inner.common.provider.as_ref(), &identity)?);
