@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::*;
-use crate::endpoint::{Credentials, Dtls, EndpointEvent, Features, Group, Role, Transmit};
+use crate::endpoint::{AdaptiveTimer, Credentials, Dtls, EndpointEvent, Features, Group, Role, Transmit};
 use crate::pki::{self, ChainShape};
 
 const DELAY: Duration = Duration::from_millis(10);
@@ -378,11 +378,13 @@ fn what_a_stack_cannot_do_is_refused_with_the_reason() {
     let one = certificate();
     let ecdhe_psk = Credentials::Psk { identity: vec![1], key: vec![2], ecdhe: true };
     type Change = fn(&mut EndpointConfig);
-    let cases: [(&str, Role, &Credentials, Change, &str); 23] = [
+    let adaptive = |least| Some(AdaptiveTimer { rtt_hint: None, min: Some(Duration::from_secs(least)) });
+    let cases: [(&str, Role, &Credentials, Change, &str); 26] = [
         ("native", Role::Client, &one, |c| c.mtu = 255, "MTU from 256"),
         ("native", Role::Client, &one, |c| c.server_name = String::new(), "DNS name"),
         ("native", Role::Client, &one, |c| c.suites = vec!["PSK_WITH_AES_128_CCM_8".into()], "not among"),
         ("native", Role::Client, &one, |c| c.timer_max = Some(Duration::from_millis(999)), "no cap below"),
+        ("native", Role::Client, &one, |c| c.features.adaptive_timer = adaptive(61), "no cap below the least"),
         ("native", Role::Client, &ecdhe_psk, |_| {}, ""),
         ("native", Role::Server, &chain(3, pki::KeyKind::Ed25519), |c| c.cookie = false, ""),
         ("dimpl", Role::Client, &ecdhe_psk, |_| {}, "ECDHE_PSK"),
@@ -393,6 +395,8 @@ fn what_a_stack_cannot_do_is_refused_with_the_reason() {
         ("dimpl", Role::Client, &one, |c| c.give_up = Some(Duration::from_secs(9)), "gives up"),
         ("dimpl", Role::Client, &one, |c| c.timer_max = Some(Duration::from_secs(19)), "no cap"),
         ("dimpl", Role::Client, &one, |c| c.timer_initial = Some(Duration::ZERO), "zero"),
+        ("dimpl", Role::Client, &one, |c| c.features.adaptive_timer = adaptive(1), "no adaptive timer"),
+        ("rtc-dtls", Role::Server, &one, |c| c.features.max_fragment_length = Some(512), "no maximum fragment length"),
         ("rtc-dtls", Role::Client, &ecdhe_psk, |_| {}, "ECDHE_PSK"),
         ("rtc-dtls", Role::Server, &one, |c| c.cookie = false, "HelloVerifyRequest"),
         ("rtc-dtls", Role::Server, &chain(1, pki::KeyKind::Ed25519), |_| {}, "Ed25519"),
