@@ -61,7 +61,8 @@ const RTT_MAX: Duration = Duration::from_secs(24 * 3600);
 /// In DTLS 1.3 a flight waits for 1.5 times the last round trip measured, or that of the hint before there is one (RFC
 /// 9147 §5.8.2). In DTLS 1.2, which has no rule of its own, it waits as long as RFC 6298 §2 says: three round trips after
 /// the first measurement or by the hint, less as more agree. Flights that were sent twice measure nothing, as nobody knows
-/// which transmission was answered (RFC 6298 §3); what the timer has doubled to stays until one is answered at once.
+/// which transmission was answered (RFC 6298 §3), but for hellos of DTLS 1.2, whose HelloVerifyRequest tells; what the
+/// timer has doubled to stays until one is answered at once.
 ///
 /// Where the round trip time is known it serves other timers, too: that of return routability checks (RFC 9853 §5.5), and
 /// in DTLS 1.3 those of ACKs.

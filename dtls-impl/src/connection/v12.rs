@@ -396,7 +396,7 @@ impl Connection12 {
         }
         match fate {
             FragmentFate::Stored => {
-                self.link.retransmitter.on_reply(self.link.now);
+                self.link.on_reply(header.seq, fragment.header.message_type);
                 self.handle_messages();
             }
             FragmentFate::FlightRepeated => {

@@ -13,6 +13,7 @@ pub(crate) mod reassembly;
 pub(crate) mod retransmitter;
 pub(crate) mod timing;
 pub(crate) mod tracked;
+pub(crate) mod transmissions;
 
 use crate::wire::HandshakeType;
 

@@ -63,20 +63,24 @@ impl<F> Retransmitter<F> {
         Self { timeout: timing.timeout(), timing, mutated, in_flight: None }
     }
 
-    /// The first piece of the answer has arrived: a round trip is over.
-    pub(crate) fn on_reply(&mut self, now: Instant) {
+    /// The first piece of the answer has arrived: a round trip is over. Where the answer itself says to which transmission
+    /// it is, `sent` is when that was, and it does not matter how many there were.
+    pub(crate) fn on_reply(&mut self, now: Instant, sent: Option<Instant>) {
         if let Some(InFlight { fate: Fate::Awaited { measures_from, .. }, .. }) = &mut self.in_flight
-            && let Some(sent) = measures_from.take()
+            && let Some(sent) = sent.or(*measures_from)
         {
+            *measures_from = None;
             self.timing.on_sample(now.saturating_since(sent));
         }
     }
 
     /// The peer's flight has arrived completely: the own one is answered (RFC 6347 §4.2.4.1).
     pub(crate) fn on_answer(&mut self) {
-        if let Some(InFlight { fate: Fate::Awaited { repeated: false, .. }, .. }) = self.in_flight.take() {
-            self.timeout = self.timing.timeout();
-        }
+        let answered = self.in_flight.take().map(|in_flight| in_flight.fate);
+        let Some(Fate::Awaited { repeated, .. }) = answered else { return };
+        // What repetitions have made longer is kept, but may be too short all the same.
+        let least = if repeated { self.timeout } else { Duration::ZERO };
+        self.timeout = self.timing.timeout().max(least);
     }
 
     /// A flight that the peer must answer is sent for the first time.
@@ -255,8 +259,8 @@ mod tests {
     fn the_beginning_of_an_answer_measures_and_its_end_sets_the_timer() {
         let mut retransmitter = adaptive();
         retransmitter.start(at(0), flight());
-        retransmitter.on_reply(Instant::from_nanos(900_000_000));
-        retransmitter.on_reply(at(30));
+        retransmitter.on_reply(Instant::from_nanos(900_000_000), None);
+        retransmitter.on_reply(at(30), None);
         assert_eq!(retransmitter.timeout(), Duration::from_secs(1), "of the flight that is still in the air");
         retransmitter.start(at(2), flight());
         assert_eq!(retransmitter.deadline(), Some(Instant::from_nanos(3_350_000_000)));
@@ -267,14 +271,27 @@ mod tests {
         let mut retransmitter = adaptive();
         retransmitter.start(at(0), flight());
         assert_eq!(retransmitter.on_timeout(at(1)), Expiry::Resend);
-        retransmitter.on_reply(at(2));
+        retransmitter.on_reply(at(2), None);
         retransmitter.start(at(2), flight());
         assert_eq!(retransmitter.deadline(), Some(at(4)), "retained");
         assert!(retransmitter.on_peer_repeats(at(3)));
-        retransmitter.on_reply(at(5));
+        retransmitter.on_reply(at(5), None);
         retransmitter.adopt(at(5), flight());
-        retransmitter.on_reply(at(6));
+        retransmitter.on_reply(at(6), None);
         assert_eq!(retransmitter.timing().measured(), None);
+    }
+
+    #[test]
+    fn an_answer_that_names_its_transmission_measures_though_there_were_several() {
+        let mut retransmitter = adaptive();
+        retransmitter.start(at(0), flight());
+        assert_eq!(retransmitter.on_timeout(at(1)), Expiry::Resend);
+        retransmitter.on_reply(at(2), Some(at(0)));
+        retransmitter.start(at(2), flight());
+        assert_eq!(retransmitter.deadline(), Some(at(5)), "more than what it had doubled to");
+        assert_eq!(retransmitter.on_timeout(at(5)), Expiry::Resend);
+        retransmitter.start(at(6), flight());
+        assert_eq!(retransmitter.deadline(), Some(at(12)), "less than what it has doubled to");
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::flight::packing::{self, DATAGRAM_LEN_USUAL, PlannedRecord};
 use crate::flight::reassembly::Reassembly;
 use crate::flight::retransmitter::Retransmitter;
 use crate::flight::timing::Rule;
+use crate::flight::transmissions::Transmissions;
 use crate::flight::{FlightItem, OutgoingFlight};
 use crate::ids::ConnectionIds;
 use crate::mutation::{Mutated, Mutation};
@@ -24,7 +25,9 @@ use crate::record::protection12::{Opener, Sealer, overhead_with_cid};
 use crate::record::seq::{RecordSeq, SeqCounter};
 use crate::terms::Terms;
 use crate::time::Instant;
-use crate::wire::{Alert, AlertDescription, AlertLevel, ContentType, ProtocolVersion, RECORD_HEADER_LEN, RecordHeader};
+use crate::wire::{
+    Alert, AlertDescription, AlertLevel, ContentType, HandshakeType, ProtocolVersion, RECORD_HEADER_LEN, RecordHeader,
+};
 
 /// What follows a flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +103,7 @@ pub(crate) struct Link {
     pub(crate) ids: ConnectionIds,
     pub(crate) paths: Paths,
     limit: DatagramLimit,
+    transmissions: Transmissions,
     pub(crate) terms: Terms,
     outbound: Outbound,
     outputs: VecDeque<Output>,
@@ -121,6 +125,7 @@ impl Link {
             ids: ConnectionIds::default(),
             paths: Paths::new(common, peer),
             limit: DatagramLimit::new(mtu, common.path_mtu),
+            transmissions: Transmissions::default(),
             terms: Terms::default(),
             outbound: Outbound {
                 epoch: 0,
@@ -211,8 +216,17 @@ impl Link {
             self.outbound.epoch = 1;
         }
         self.limit.on_flight();
+        self.transmissions = Transmissions::default();
         self.datagrams_sent.clear();
         self.transmit()
+    }
+
+    /// The peer begins to answer the flight, in a plain record of this number. A HelloVerifyRequest copies that of the
+    /// hello (RFC 6347 §4.2.1), and so measures the round trip also where hellos were repeated (RFC 6298 §3).
+    pub(crate) fn on_reply(&mut self, record_seq: u64, message_type: HandshakeType) {
+        let copies = message_type == HandshakeType::HELLO_VERIFY_REQUEST;
+        let sent = self.transmissions.of(record_seq).filter(|_| copies);
+        self.retransmitter.on_reply(self.now, sent);
     }
 
     /// Sends the flight again: the same messages in new records.
@@ -240,6 +254,9 @@ impl Link {
 
     fn transmit(&mut self) -> Result<(), Error> {
         let Some(flight) = self.retransmitter.flight() else { return Ok(()) };
+        if let Some(first) = self.outbound.numbers[0].peek() {
+            self.transmissions.push(first.get(), self.now);
+        }
         let mtu = self.at_least(self.limit.flights());
         let plan = packing::plan(flight, mtu, self.terms.limits, |epoch| self.outbound.overhead(epoch));
         for records in plan.datagrams() {

@@ -267,7 +267,7 @@ impl Link13 {
             && let Some(flight) = self.retransmitter.flight_mut()
         {
             flight.acknowledge_all();
-            self.retransmitter.on_reply(self.now);
+            self.retransmitter.on_reply(self.now, None);
         }
     }
 
@@ -279,7 +279,7 @@ impl Link13 {
         let news = flight.on_ack(ack.records.iter().copied().filter(counts));
         if flight.is_acknowledged() {
             if self.flight_end != FlightEnd::Answer {
-                self.retransmitter.on_reply(self.now);
+                self.retransmitter.on_reply(self.now, None);
                 self.retransmitter.on_answer();
                 return Ok(AckEffect::FlightDone);
             }

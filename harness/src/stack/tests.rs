@@ -378,7 +378,9 @@ fn what_a_stack_cannot_do_is_refused_with_the_reason() {
     let one = certificate();
     let ecdhe_psk = Credentials::Psk { identity: vec![1], key: vec![2], ecdhe: true };
     type Change = fn(&mut EndpointConfig);
-    let adaptive = |least| Some(AdaptiveTimer { rtt_hint: None, min: Some(Duration::from_secs(least)) });
+    const fn adaptive(least: u64) -> Option<AdaptiveTimer> {
+        Some(AdaptiveTimer { rtt_hint: None, min: Some(Duration::from_secs(least)) })
+    }
     let cases: [(&str, Role, &Credentials, Change, &str); 26] = [
         ("native", Role::Client, &one, |c| c.mtu = 255, "MTU from 256"),
         ("native", Role::Client, &one, |c| c.server_name = String::new(), "DNS name"),
