@@ -71,6 +71,9 @@ pub trait Endpoint {
     fn send(&mut self, now: SimTime, data: &[u8]);
     /// Ends the association with close_notify.
     fn close(&mut self, now: SimTime);
+    /// The network says that a datagram was too large, and that UDP payloads of at most `mtu` bytes pass. Stacks that leave
+    /// that to the kernel hear nothing of it.
+    fn datagram_too_big(&mut self, _now: SimTime, _mtu: u32) {}
     /// Whether a datagram from an unknown address shows a connection ID of this endpoint's.
     fn owns(&self, _datagram: &[u8]) -> bool {
         false

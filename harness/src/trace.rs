@@ -239,6 +239,8 @@ pub enum What {
         /// Why.
         why: Refusal,
     },
+    /// The network told an endpoint that UDP payloads of more than so many bytes do not pass.
+    TooBig(Role, u32),
     /// The NAT gave the client's address of this visit a new address outside.
     Rebound(SocketAddr),
     /// An endpoint's deadline came.

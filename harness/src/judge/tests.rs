@@ -25,6 +25,7 @@ fn scenario() -> Scenario {
     let end = EndpointSpec { mtu: 1200, ..EndpointSpec::default() };
     let pipe = Pipe {
         ip_mtu: 1500,
+        tells_too_big: false,
         loss: Loss::None,
         duplicate: Ratio::default(),
         rate: None,

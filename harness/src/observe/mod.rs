@@ -244,6 +244,7 @@ impl<'a> Observer<'a> {
             | What::AppClose(_)
             | What::AppAsk(..)
             | What::Refused { .. }
+            | What::TooBig(..)
             | What::Rebound(_)
             | What::End(_) => {}
         }

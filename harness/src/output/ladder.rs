@@ -97,6 +97,7 @@ impl<'a> Ladder<'a> {
             }
             What::AppAsk(role, ask) => self.beside(event.at, *role, &ask.to_string()),
             What::Refused { id, why, .. } => self.beside(event.at, Role::Client, &format!("#{} is lost: {why}", id.0)),
+            What::TooBig(role, mtu) => self.beside(event.at, *role, &format!("ICMP: at most {mtu} B")),
             What::Rebound(outside) => self.beside(event.at, Role::Client, &format!("NAT: now at {outside}")),
             What::End(end) => {
                 let text = match end {

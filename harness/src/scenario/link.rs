@@ -149,6 +149,7 @@ impl Source<'_> {
                 return Err(self.error(ip_mtu, format!("no IP link has an MTU of {} B", pipe.ip_mtu), help));
             }
         }
+        pipe.tells_too_big = keys.tells_too_big.unwrap_or(pipe.tells_too_big);
         if let Some(order) = keys.order {
             pipe.order = order;
         }

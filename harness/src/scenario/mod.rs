@@ -210,6 +210,8 @@ pub struct Nat {
 pub struct Pipe {
     /// Largest IP packet; larger ones are dropped.
     pub ip_mtu: u32,
+    /// Whether the sender of one that was dropped for its size is told (RFC 1191, RFC 8201).
+    pub tells_too_big: bool,
     /// Random loss.
     pub loss: Loss,
     /// Share of datagrams that arrive twice.

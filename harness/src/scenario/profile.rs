@@ -76,6 +76,7 @@ fn read(text: &str) -> Result<Vec<Profile>, Error> {
 fn nothing() -> Network {
     let pipe = Pipe {
         ip_mtu: 65_535,
+        tells_too_big: false,
         loss: Loss::None,
         duplicate: Ratio::default(),
         rate: None,

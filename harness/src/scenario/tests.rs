@@ -27,6 +27,7 @@ network:
   reorder: {share: 10 %, hold: 200 ms}
   rate: {bits: 60 kbit/s, queue: 16 kB}
   ip-mtu: 1358 B
+  tells-too-big: true
   order: fifo
   half-duplex: false
   up: {delay: 25 ms, loss: 30 %, rate: 20 kbit/s, order: free}
@@ -98,6 +99,7 @@ fn every_key_of_the_language_arrives() {
 
     let Network { up, down, half_duplex, bystanders, profile, nat: _ } = &scenario.network;
     assert_eq!((profile.as_str(), *half_duplex, up.ip_mtu), ("nbiot-ce1", false, 1358));
+    assert!(up.tells_too_big && down.tells_too_big);
     assert_eq!(up.delay, Delay { base: 25 * MS, spread: Spread::None });
     assert_eq!(up.loss, Loss::Bernoulli(ratio(30)));
     assert_eq!((up.order, down.order), (Order::Free, Order::Fifo));

@@ -127,6 +127,8 @@ enum Happening {
     HoldEnd(Role),
     /// A copy reaches the end of its direction.
     Deliver { from: Role, packet: Packet, copy: u8, forged: Option<SocketAddr> },
+    /// This endpoint is told that a datagram was too large.
+    TooBig(usize, u32),
     /// A deadline of this endpoint.
     Timer(usize),
     /// The application at this end of an association acts.
@@ -268,6 +270,11 @@ impl<'a> Simulation<'a> {
                     }
                     Err(why) => self.note(visit, What::Refused { id, copy, why }),
                 }
+            }
+            Happening::TooBig(party, mtu) => {
+                let (visit, role) = (self.visit_of(party), self.parties[party].role);
+                self.note(visit, What::TooBig(role, mtu));
+                self.input(party, |endpoint, now| endpoint.datagram_too_big(now, mtu))?;
             }
             Happening::Timer(party) => {
                 self.parties[party].timer.rang();
@@ -467,6 +474,9 @@ impl<'a> Simulation<'a> {
             other.air = own.air;
         }
 
+        if let Some((after, mtu)) = own.pipe.tells(&fate) {
+            self.queue.schedule(now + after, Class::Delivery, Source::Pair(from), Happening::TooBig(party, mtu));
+        }
         for (copy, due) in (0..).zip(&fate.copies) {
             if let Copy { due: Some(due), forged } = *due {
                 self.deliver_at(due, from, packet.clone(), copy, forged);

@@ -2,7 +2,8 @@
 //!
 //! In this order, each deciding by the number of the datagram alone where it is random:
 //!
-//! 1. IP MTU: packets above it end here. A packet is the UDP payload and 28 bytes of IPv4 and UDP header.
+//! 1. IP MTU: packets above it end here. A packet is the UDP payload and 28 bytes of IPv4 and UDP header. The sender may
+//!    be told, as by ICMP; such a report is not subject to anything below.
 //! 2. Scripted faults and black holes, decided by the caller.
 //! 3. Random loss.
 //! 4. Random duplication: the copy is a packet of its own from here on.
@@ -17,6 +18,7 @@
 //! back at random as well.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::delay::{OrderStage, delay_of};
 use super::faults::Strike;
@@ -98,6 +100,17 @@ impl Pipe {
         let due = fate.copies.first().and_then(|copy| copy.due);
         let passed = self.hold.passed_by(packet, due);
         (fate, passed.into_iter().map(|held| self.release(now, held)).collect())
+    }
+
+    /// What the sender is told of this fate, and after what time: the largest UDP payload that passes.
+    pub(super) fn tells(&self, fate: &Fate) -> Option<(Duration, u32)> {
+        let limit = fate.causes.iter().find_map(|cause| match cause {
+            Cause::Mtu { limit, .. } => Some(*limit),
+            _ => None,
+        });
+        limit
+            .filter(|_| self.spec.tells_too_big)
+            .map(|limit| (self.spec.delay.base, limit.saturating_sub(IP_UDP_HEADER)))
     }
 
     /// When the next held copy is let go for having waited long enough.

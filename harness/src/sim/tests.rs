@@ -26,6 +26,7 @@ pub(super) fn percent(percent: u64) -> Ratio {
 pub(super) fn pipe() -> PipeSpec {
     PipeSpec {
         ip_mtu: 1500,
+        tells_too_big: false,
         loss: Loss::None,
         duplicate: Ratio::default(),
         rate: None,

@@ -76,6 +76,7 @@ impl fmt::Display for What {
             Self::Released { id, copy, due } => write!(f, "datagram {} copy {copy} goes on, arrives at {due}", id.0),
             Self::Delivered { id, copy } => write!(f, "datagram {} copy {copy} arrives", id.0),
             Self::Refused { id, copy, why } => write!(f, "datagram {} copy {copy} is not taken in: {why}", id.0),
+            Self::TooBig(role, mtu) => write!(f, "the network tells the {role} that at most {mtu} B pass"),
             Self::Rebound(outside) => write!(f, "the NAT maps the client to {outside}"),
             Self::Timer(role) => write!(f, "{role}'s deadline"),
             Self::Endpoint(role, event) => match event {

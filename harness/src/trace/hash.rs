@@ -141,6 +141,11 @@ impl Encoder {
                 self.u8(12);
                 self.bytes(data);
             }
+            What::TooBig(role, mtu) => {
+                self.u8(14);
+                self.role(*role);
+                self.u32(*mtu);
+            }
             What::AppAsk(role, ask) => {
                 self.u8(13);
                 self.role(*role);
@@ -354,6 +359,8 @@ mod tests {
             trace(vec![sent(Fate { causes: vec![], copies: vec![copy(None)] })]),
             trace(vec![sent(Fate { causes: vec![], copies: vec![Copy { due: None, forged: Some(somewhere(1)) }] })]),
             trace(vec![sent(Fate { causes: vec![], copies: vec![Copy { due: None, forged: Some(somewhere(2)) }] })]),
+            trace(vec![What::TooBig(Role::Client, 600)]),
+            trace(vec![What::TooBig(Role::Client, 601)]),
             trace(vec![What::Rebound(somewhere(1))]),
             trace(vec![What::Rebound(somewhere(2))]),
             trace(vec![What::Refused { id: DatagramId(0), copy: 0, why: Refusal::NoMapping }]),

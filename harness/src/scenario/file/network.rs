@@ -26,6 +26,8 @@ macro_rules! link_struct {
             pub(in crate::scenario) rate: Option<At<Either<Text<Bits>, RateKeys>>>,
             /// Largest IP packet, IP and UDP headers (28 B) included; larger ones are dropped.
             pub(in crate::scenario) ip_mtu: Option<Value<Bytes>>,
+            /// Whether their sender is told, by ICMP, after the fixed part of the delay. Default false.
+            pub(in crate::scenario) tells_too_big: Option<bool>,
             /// Whether delays that cross reorder (`free`) or not (`fifo`).
             pub(in crate::scenario) order: Option<Order>,
         }
@@ -40,6 +42,7 @@ macro_rules! link_struct {
                     reorder: self.reorder.as_ref(),
                     rate: self.rate.as_ref(),
                     ip_mtu: self.ip_mtu.as_ref(),
+                    tells_too_big: self.tells_too_big,
                     order: self.order,
                 }
             }
@@ -55,6 +58,7 @@ pub(in crate::scenario) struct Link<'a> {
     pub(in crate::scenario) duplicate: Option<&'a Value<Share>>,
     pub(in crate::scenario) reorder: Option<&'a At<ReorderKeys>>,
     pub(in crate::scenario) rate: Option<&'a At<Either<Text<Bits>, RateKeys>>>,
+    pub(in crate::scenario) tells_too_big: Option<bool>,
     pub(in crate::scenario) ip_mtu: Option<&'a Value<Bytes>>,
     pub(in crate::scenario) order: Option<Order>,
 }

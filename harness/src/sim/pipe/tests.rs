@@ -16,6 +16,7 @@ fn ms(millis: u64) -> SimTime {
 fn spec() -> Spec {
     Spec {
         ip_mtu: 1500,
+        tells_too_big: false,
         loss: Loss::None,
         duplicate: Ratio::default(),
         rate: None,
@@ -163,4 +164,15 @@ fn what_a_script_touches_is_not_held_at_random() {
     let mut link = Link::new(&Spec { reorder, ..spec() });
     assert_eq!(link.due(ms(0), Some(Action::Delay(MS))), [Some(ms(11))]);
     assert_eq!(link.due(ms(0), None), [None]);
+}
+
+#[test]
+fn the_sender_is_told_what_passes_if_the_link_does_that() {
+    for tells_too_big in [false, true] {
+        let mut link = Link::new(&Spec { tells_too_big, ..spec() });
+        let large = link.send(ms(0), 1501, None).0;
+        assert_eq!(link.pipe.tells(&large), tells_too_big.then_some((10 * MS, 1472)));
+        let small = link.send(ms(0), 1500, None).0;
+        assert_eq!(link.pipe.tells(&small), None);
+    }
 }

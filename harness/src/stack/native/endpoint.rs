@@ -194,6 +194,12 @@ impl Endpoint for NativeEndpoint {
         self.events.push_back(EndpointEvent::SendRefused(refusal));
     }
 
+    fn datagram_too_big(&mut self, now: SimTime, mtu: u32) {
+        if let Some(connection) = self.connection() {
+            connection.datagram_too_big(instant(now), usize::try_from(mtu).unwrap_or(usize::MAX));
+        }
+    }
+
     fn close(&mut self, now: SimTime) {
         if let Some(connection) = self.connection() {
             connection.close(instant(now));
