@@ -26,6 +26,13 @@ impl Entropy {
         Self(ChaCha20Rng::from_seed(seed.0))
     }
 
+    /// Another stream of the same seed, which tells nothing of the first.
+    pub(crate) fn beside(seed: &Seed) -> Self {
+        let mut stream = ChaCha20Rng::from_seed(seed.0);
+        stream.set_stream(1);
+        Self(stream)
+    }
+
     pub(crate) fn array<const N: usize>(&mut self) -> [u8; N] {
         let mut bytes = [0; N];
         self.fill(&mut bytes);

@@ -84,6 +84,12 @@ pub enum Event {
         /// Those now kept to be used on other paths.
         spares: usize,
     },
+    /// The client has lost its state and made another association from the same address (RFC 6347 §4.2.8, RFC 9147
+    /// §5.11), which [`Established`](Self::Established) follows for. All before is gone: the keys, connection IDs, and
+    /// data on its way. The client may be another than before: see [`Connection::negotiated`](crate::Connection::negotiated).
+    Restarted,
+    /// A client showed a valid cookie as if to begin anew, and then did not prove itself. The association is as it was.
+    RestartFailed(Error),
     /// An alert arrived.
     AlertReceived(Alert),
     /// An alert was sent.
@@ -113,6 +119,8 @@ impl fmt::Debug for Event {
             Self::PathRefused { address } => write!(f, "PathRefused({address:02x?})"),
             Self::ConnectionIds => f.write_str("ConnectionIds"),
             Self::NewConnectionIds { spares } => write!(f, "NewConnectionIds({spares} spares)"),
+            Self::Restarted => f.write_str("Restarted"),
+            Self::RestartFailed(error) => write!(f, "RestartFailed({error:?})"),
             Self::AlertReceived(alert) => write!(f, "AlertReceived({alert:?})"),
             Self::AlertSent(alert) => write!(f, "AlertSent({alert:?})"),
         }

@@ -21,7 +21,8 @@
 //! Supported: cipher suites with AEAD, authenticated by ECDSA (P-256, P-384), Ed25519 or RSA certificates, by raw public
 //! keys (RFC 7250) or by PSK; clients by certificate or raw public key, too, where a server asks; X25519 and P-256, on
 //! request P-384 and, in 1.3, X25519MLKEM768; extended_master_secret; the cookie exchange without state; ALPN,
-//! record_size_limit and max_fragment_length; exporters; connection IDs (RFC 9146, RFC 9147 §9), off by default, with
+//! record_size_limit and max_fragment_length; exporters; clients that begin anew from the same address, if they show a
+//! cookie and complete the handshake ([`Event::Restarted`]); connection IDs (RFC 9146, RFC 9147 §9), off by default, with
 //! return routability checks (RFC 9853), basic and enhanced, in both roles. Timers that follow the round trip time
 //! ([`config::AdaptiveTimer`]) and smaller datagrams for flights that seem to be too large for the path
 //! ([`config::PathMtu`]), both off by default.
@@ -37,8 +38,7 @@
 //! Not supported: renegotiation, on purpose; one server with certificates and raw keys or with certificates by name,
 //! authentication after the handshake, revocation, CBC suites, compression, heartbeats; of DTLS 1.3 early data together
 //! with ALPN. Flights go out at once, however many records they have (RFC 9147 §5.8.3 would have pauses
-//! after ten). One connection is one association: a ClientHello on an established association does not start another (RFC
-//! 6347 §4.2.8 is for whoever owns the socket and makes connections).
+//! after ten). A ClientHello on an established association is ignored by servers that go without cookies.
 //!
 //! Examples of whole handshakes with timers, of resumption, early data and connection IDs are in the [`guide`].
 

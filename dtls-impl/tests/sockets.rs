@@ -75,6 +75,44 @@ async fn data_comes_back_and_both_ends_agree_on_keys() {
     }
 }
 
+/// A client that lost its state comes back from the same socket: it is accepted as a new one, and the stream before it
+/// ends.
+#[tokio::test]
+async fn a_client_that_lost_its_state_is_accepted_anew() {
+    for versions in [Versions::Dtls12, Versions::Dtls13, Versions::Both] {
+        let (client, server) = configs(versions);
+        let mut listener = Listener::bind("127.0.0.1:0", server, Limits::default()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let own = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        own.set_nonblocking(true).unwrap();
+        let socket = own.try_clone().unwrap();
+        let config = Arc::clone(&client);
+        // A runtime that goes takes its tasks with it, and they do not get to say goodbye.
+        let first = tokio::task::spawn_blocking(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let socket = UdpSocket::from_std(socket).unwrap();
+                let stream = Stream::over(socket, address, config, None, None).await.unwrap();
+                stream.send(b"before").await.unwrap();
+                std::mem::forget(stream);
+            });
+        });
+        let mut before = listener.accept().await.unwrap();
+        assert_eq!(before.recv().await.unwrap().as_deref(), Some(&b"before"[..]));
+        first.await.unwrap();
+        let connect = Stream::over(UdpSocket::from_std(own).unwrap(), address, client, None, None);
+        let (second, accepted) = tokio::join!(connect, listener.accept());
+        let (mut second, mut after) = (second.unwrap(), accepted.unwrap());
+        assert!(matches!(before.recv().await, Err(Error::Restarted)));
+        assert!(matches!(before.send(b"late").await, Err(Error::Closed)));
+        drop(before);
+        second.send(b"after").await.unwrap();
+        assert_eq!(after.recv().await.unwrap().as_deref(), Some(&b"after"[..]));
+        after.send(b"back").await.unwrap();
+        assert_eq!(second.recv().await.unwrap().as_deref(), Some(&b"back"[..]));
+    }
+}
+
 #[tokio::test]
 async fn fifty_clients_share_a_socket() {
     let (client, server) = configs(Versions::Dtls13);

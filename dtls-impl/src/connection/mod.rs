@@ -2,14 +2,17 @@
 //!
 //! Chooses the version and hands everything to the association of that version.
 
+mod restart;
 mod v12;
 mod v13;
 
 use core::time::Duration;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use rustls_pki_types::ServerName;
 
+use self::restart::Restart;
 use self::v12::Connection12;
 use self::v13::Connection13;
 use crate::config::{ClientConfig, ClientCredentials, MTU_MAX, MTU_MIN, ServerConfig, Versions};
@@ -34,6 +37,10 @@ pub struct Connection {
     engine: Engine,
     /// What a server of both versions still is, too, until it has accepted a ClientHello.
     or_12: Option<Box<Connection12>>,
+    /// For clients that begin anew, in a server with cookies.
+    restart: Option<Box<Restart>>,
+    /// What is to be polled before all else.
+    outputs: VecDeque<Output>,
 }
 
 #[derive(Debug)]
@@ -101,22 +108,27 @@ impl Connection {
                 Engine::V13(Box::new(Connection13::client(config, server_name, session, seed, now)?))
             }
         };
-        Ok(Self { engine, or_12: None })
+        Ok(Self { engine, or_12: None, restart: None, outputs: VecDeque::new() })
     }
 
     /// A server for the peer at `peer_address`, any bytes that name it: cookies are bound to them. Until the client has
     /// shown a valid cookie nothing of it is remembered. Fails with [`Error::Misuse`] if the configuration cannot work.
     pub fn server(config: Arc<ServerConfig>, peer_address: &[u8], seed: Seed, now: Instant) -> Result<Self, Error> {
         config.check()?;
+        Ok(Self::new_server(config, peer_address, &seed, now))
+    }
+
+    fn new_server(config: Arc<ServerConfig>, peer_address: &[u8], seed: &Seed, now: Instant) -> Self {
+        let restart = Restart::new(&config, seed);
         let versions = config.common.versions;
-        let v12 = |config| Box::new(Connection12::server(config, peer_address, &seed, now));
-        let v13 = |config| Engine::V13(Box::new(Connection13::server(config, peer_address, &seed, now)));
+        let v12 = |config| Box::new(Connection12::server(config, peer_address, seed, now));
+        let v13 = |config| Engine::V13(Box::new(Connection13::server(config, peer_address, seed, now)));
         let (engine, or_12) = match versions {
             Versions::Dtls12 => (Engine::V12(v12(config)), None),
             Versions::Dtls13 => (v13(config), None),
             Versions::Both => (v13(Arc::clone(&config)), Some(v12(config))),
         };
-        Ok(Self { engine, or_12 })
+        Self { engine, or_12, restart, outputs: VecDeque::new() }
     }
 
     /// Whether this is a server that has accepted no ClientHello yet. It then remembers nothing of a peer but, at most,
@@ -142,6 +154,9 @@ impl Connection {
     }
 
     fn handle(&mut self, now: Instant, from: Option<&[u8]>, datagram: &[u8]) {
+        if self.on_restart(now, from, datagram) {
+            return;
+        }
         if let Engine::V13(v13) = &mut self.engine
             && answers_as_12(datagram)
             && let Some(v12) = v13.become_12(now)
@@ -169,10 +184,31 @@ impl Connection {
     /// Time has come to the last [`Output::WakeAt`]; earlier calls do nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
         on_either!(&mut self.engine, connection => connection.handle_timeout(now));
+        self.restart_on_timeout(now);
     }
 
     /// The next piece of output.
     pub fn poll_output(&mut self) -> Output {
+        if let Some(output) = self.outputs.pop_front() {
+            return output;
+        }
+        match (self.poll_engine(), self.restart_wake()) {
+            (Output::WakeAt(at), Some(restart)) => Output::WakeAt(at.min(restart)),
+            (Output::Idle, Some(restart)) => Output::WakeAt(restart),
+            (output, _) => output,
+        }
+    }
+
+    fn is_established(&self) -> bool {
+        on_either!(&self.engine, connection => connection.is_established())
+    }
+
+    /// Whether a datagram begins with a protected record of the association, new or not. Nothing changes.
+    fn can_open(&self, datagram: &[u8]) -> bool {
+        on_either!(&self.engine, connection => connection.can_open(datagram))
+    }
+
+    fn poll_engine(&mut self) -> Output {
         match self.or_12.as_mut().map(|v12| v12.poll_output()) {
             None | Some(Output::WakeAt(_) | Output::Idle) => {
                 on_either!(&mut self.engine, connection => connection.poll_output())
@@ -272,18 +308,20 @@ impl Connection {
     /// Whether a datagram carries a connection ID of this connection.
     pub fn owns(&self, datagram: &[u8]) -> bool {
         let ids = on_either!(&self.engine, connection => connection.ids());
-        let Some(cid_len) = ids.own_len() else { return false };
+        let Some(cid_len) = ids.own_len() else { return self.restart_owns(datagram) };
         let mut records = AnyRecords::new(datagram, Some(cid_len));
-        records.any(|record| match record {
+        let any = records.any(|record| match record {
             Ok(AnyRecord::Plain(record)) => ids.is_own(record.connection_id),
             Ok(AnyRecord::Protected(record)) => record.connection_id().is_some_and(|cid| ids.is_own(cid)),
             Err(_) => false,
-        })
+        });
+        any || self.restart_owns(datagram)
     }
 
     /// Ends the association with close_notify (RFC 5246 §7.2.1). What arrives after it is dropped.
     pub fn close(&mut self, now: Instant) {
         self.or_12 = None;
+        self.forget_restart();
         on_either!(&mut self.engine, connection => connection.close(now));
     }
 

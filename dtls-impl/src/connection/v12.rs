@@ -115,6 +115,20 @@ impl Connection12 {
         matches!(self.state, State::Listening)
     }
 
+    /// Whether data can be sent.
+    pub(crate) const fn is_established(&self) -> bool {
+        matches!(self.state, State::Established(_))
+    }
+
+    /// Whether a datagram begins with a protected record of this association, new or not. Nothing changes.
+    pub(crate) fn can_open(&self, datagram: &[u8]) -> bool {
+        let record = Records::with_cid(datagram, self.link.ids.own_len().unwrap_or_default()).next();
+        let Some(Ok(record)) = record else { return false };
+        let with_cid = record.header.content_type == ContentType::TLS12_CID;
+        let ours = if with_cid { self.link.ids.is_own(record.connection_id) } else { !self.link.ids.expected() };
+        ours && record.header.version == ProtocolVersion::DTLS1_2 && self.link.inbound.can_open(&record)
+    }
+
     /// Takes a datagram from an address, or from the peer's. Nothing in it can be wrong enough for an error: bad bytes
     /// are dropped with [`Event::Discarded`], a bad handshake ends in [`Event::Failed`].
     pub(crate) fn handle_datagram(&mut self, now: Instant, from: Option<&[u8]>, datagram: &[u8]) {

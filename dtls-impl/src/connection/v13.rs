@@ -134,6 +134,21 @@ impl Connection13 {
         matches!(self.state, State::Listening)
     }
 
+    /// Whether data can be sent.
+    pub(crate) const fn is_established(&self) -> bool {
+        matches!(self.state, State::Established(_))
+    }
+
+    /// Whether a datagram begins with a protected record of this association, new or not. Nothing changes.
+    pub(crate) fn can_open(&self, datagram: &[u8]) -> bool {
+        let Some(Ok(AnyRecord::Protected(record))) = AnyRecords::new(datagram, self.link.ids.own_len()).next() else {
+            return false;
+        };
+        let ids = &self.link.ids;
+        let ours = record.connection_id().map_or(!ids.expected(), |cid| ids.is_own(cid));
+        ours && self.link.inbound.read.can_open(record)
+    }
+
     pub(crate) fn handle_datagram(&mut self, now: Instant, from: Option<&[u8]>, datagram: &[u8]) {
         self.link.now = now;
         self.link.paths.on_datagram(from);

@@ -7,7 +7,9 @@ use crate::event::DiscardReason;
 use crate::flight::reassembly::{Insertion, Message, Reassembly};
 use crate::record::protection12::Opener;
 use crate::record::replay::ReplayWindow;
-use crate::wire::{AlertDescription, ContentType, Fragment, HandshakeHeader, HandshakeType, Record, Writer};
+use crate::wire::{
+    AlertDescription, ContentType, Fragment, HandshakeHeader, HandshakeType, Record, RecordHeader, Writer,
+};
 
 /// Records of epoch 1 kept until its keys are in use. A Finished that overtook its ChangeCipherSpec needs one; a few more
 /// hold the application data behind it.
@@ -205,6 +207,12 @@ impl Inbound {
     /// Takes back what a record was decrypted in, for the next.
     pub(crate) fn reuse(&mut self, content: Vec<u8>) {
         self.buffer = content;
+    }
+
+    /// Whether a record is authentic under the keys of epoch 1. Nothing changes.
+    pub(crate) fn can_open(&self, record: &Record<'_>) -> bool {
+        let protected = self.protected.as_ref().filter(|_| record.header.epoch == 1);
+        protected.is_some_and(|protected| protected.opener.open_record(record, &mut Vec::new()).is_ok())
     }
 
     /// Whether a fragment shows that the peer repeats the flight that the own one answers. The start of its last message

@@ -95,6 +95,13 @@ impl ReadEpochs {
         self.buffer = content;
     }
 
+    /// Whether a record is authentic under the keys that [`open`](Self::open) would take. Nothing changes.
+    pub(crate) fn can_open(&self, record: ProtectedRecord<'_>) -> bool {
+        let Some(read) = self.epochs.iter().rev().find(|read| record.epoch().fit(read.epoch)) else { return false };
+        let next = read.window.highest().map_or(0, |highest| highest.saturating_add(1));
+        read.opener.number(record, read.epoch, next).is_ok_and(|numbered| read.opener.open(numbered).is_ok())
+    }
+
     /// Opens a record with the keys of the most recent epoch whose bits match (RFC 9147 §4.2.2). Its number is compared
     /// with those seen before only after deprotection, as RFC 9147 §4.5.1 asks, so that the time taken tells nothing.
     pub(crate) fn open(&mut self, record: ProtectedRecord<'_>, accept_replay: bool) -> Result<PlainRecord, ReadError> {

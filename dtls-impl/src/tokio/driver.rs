@@ -252,7 +252,15 @@ impl Driver {
 
     /// Carries out all that a connection has to say.
     async fn drain(&mut self, id: u64) {
-        let Some(slot) = self.slots.get_mut(&id) else { return };
+        let mut next = Some(id);
+        while let Some(id) = next {
+            next = self.drain_one(id).await;
+        }
+    }
+
+    /// Carries out what a connection has to say, and gives the number it goes on under if its client began anew.
+    async fn drain_one(&mut self, id: u64) -> Option<u64> {
+        let slot = self.slots.get_mut(&id)?;
         let wake = loop {
             match slot.connection.poll_output() {
                 // Lost like any other if it cannot be sent.
@@ -283,6 +291,7 @@ impl Driver {
                     let now = slot.connection.connection_ids().into_iter().map(<[u8]>::to_vec).collect();
                     self.directory.set_connection_ids(id, &mut slot.connection_ids, now);
                 }
+                Output::Event(Event::Restarted) => return self.restart(id),
                 Output::Event(event) => slot.on_event(event),
                 Output::WakeAt(at) => break Some(at),
                 Output::Idle => break None,
@@ -294,11 +303,25 @@ impl Driver {
             before.map(|at| self.timers.remove(&(at, id)));
             wake.map(|at| self.timers.insert((at, id)));
         }
-        if slot.ended
-            && let Some(slot) = self.slots.remove(&id)
-        {
-            self.directory.remove(id, slot.peer, slot.connection_ids);
+        if slot.ended {
+            self.remove(id);
         }
+        None
+    }
+
+    fn remove(&mut self, id: u64) -> Option<Slot> {
+        let slot = self.slots.remove(&id)?;
+        slot.wake.map(|at| self.timers.remove(&(at, id)));
+        self.directory.remove(id, slot.peer, slot.connection_ids.clone());
+        Some(slot)
+    }
+
+    /// The client is another now, or has at least forgotten all: a stream of its own is to be accepted for it, and the one
+    /// before ends.
+    fn restart(&mut self, id: u64) -> Option<u64> {
+        let Slot { connection, peer, received, .. } = self.remove(id)?;
+        drop(received.try_send(Received::Restarted));
+        Some(self.add(connection, peer, None))
     }
 
     async fn send(&self, datagram: Vec<u8>, to: SocketAddr) {

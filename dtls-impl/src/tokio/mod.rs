@@ -60,6 +60,8 @@ pub enum Error {
     Dtls(crate::Error),
     /// The connection, or the task that owns its socket, is gone.
     Closed,
+    /// The client has lost its state and begun anew from the same address: a new stream is there to be accepted.
+    Restarted,
 }
 
 impl fmt::Display for Error {
@@ -68,6 +70,7 @@ impl fmt::Display for Error {
             Self::Io(error) => write!(f, "socket: {error}"),
             Self::Dtls(error) => error.fmt(f),
             Self::Closed => f.write_str("the connection is closed"),
+            Self::Restarted => f.write_str("the client has begun anew"),
         }
     }
 }
@@ -77,7 +80,7 @@ impl core::error::Error for Error {
         match self {
             Self::Io(error) => Some(error),
             Self::Dtls(error) => Some(error),
-            Self::Closed => None,
+            Self::Closed | Self::Restarted => None,
         }
     }
 }

@@ -18,6 +18,7 @@ pub(super) enum Received {
     Data(Vec<u8>),
     Session(ClientSession),
     Closed,
+    Restarted,
     Failed(crate::Error),
 }
 
@@ -125,6 +126,7 @@ impl Stream {
                 Some(Received::Data(data)) => return Ok(Some(data)),
                 Some(Received::Session(session)) => self.session = Some(session),
                 Some(Received::Closed) => return Ok(None),
+                Some(Received::Restarted) => return Err(Error::Restarted),
                 Some(Received::Failed(error)) => return Err(error.into()),
                 None => return Err(Error::Closed),
             }

@@ -130,6 +130,14 @@ impl Pair {
         panic!("{side:?} does not stop sending");
     }
 
+    /// Another client at the same address; the one before goes without a word.
+    pub(crate) fn replace_client(&mut self, config: ClientConfig, seed: u8) -> Connection {
+        let client = Connection::client(Arc::new(config), Some(NAME), Seed([seed; 32]), self.now).unwrap();
+        let before = core::mem::replace(&mut self.client, client);
+        self.drain(Side::Client);
+        before
+    }
+
     /// What becomes of datagrams from now on.
     pub(crate) fn set_path(&mut self, path: Path) {
         self.path = path;

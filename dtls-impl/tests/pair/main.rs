@@ -22,6 +22,7 @@ mod mutations;
 mod path_mtu;
 mod paths;
 mod raw_keys;
+mod restart;
 mod resumption12;
 mod terms;
 mod timers;
