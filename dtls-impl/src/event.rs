@@ -86,7 +86,7 @@ pub enum Event {
     },
     /// The client has lost its state and made another association from the same address (RFC 6347 §4.2.8, RFC 9147
     /// §5.11), which [`Established`](Self::Established) follows for. All before is gone: the keys, connection IDs, and
-    /// data on its way. The client may be another than before: see [`Connection::negotiated`](crate::Connection::negotiated).
+    /// data on its way. Only early data of the new association comes before this. The client may be another than before: see [`Connection::negotiated`](crate::Connection::negotiated).
     Restarted,
     /// A client showed a valid cookie as if to begin anew, and then did not prove itself. The association is as it was.
     RestartFailed(Error),

@@ -1,18 +1,17 @@
 //! A client that has lost its state comes back from the same address (RFC 6347 §4.2.8, RFC 9147 §5.11), and those who
 //! only say so.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::common::{DELAY, Key, NAME, Pair, Path, Side, certificates, clean, other, psk, secs};
 use crate::dtls13::v13;
-use dtls_impl::config::ClientCredentials;
-use dtls_impl::config::{ConnectionId, Cookies, Psk, ServerCredentials, Versions};
+use dtls_impl::config::{ClientCredentials, ConnectionId, Cookies, Psk, ServerCredentials, Versions};
 use dtls_impl::crypto::{Group, Secret};
 use dtls_impl::wire::{AnyRecord, AnyRecords, HandshakeType};
 use dtls_impl::{
     ClientConfig, Connection, DiscardReason, Error, Event, Instant, Output, PeerIdentity, Seed, ServerConfig,
 };
-use std::sync::Arc;
 
 type Configs = (ClientConfig, ServerConfig);
 
@@ -213,7 +212,7 @@ fn data_flows_over_the_old_keys_until_the_new_client_has_proved_itself() {
         let mut old = pair.replace_client(configs.0, 3);
         run(&mut pair, secs(3));
         let since = pair.events.len();
-        assert_eq!(pair.established(Side::Client).is_some(), true, "{}", pair.story());
+        assert!(pair.established(Side::Client).is_some(), "{}", pair.story());
         let data = datagram_of(&mut old, pair.now, b"over the old keys");
         pair.inject(Side::Server, &data);
         assert_eq!(reported(&pair, since), [&Event::Data(b"over the old keys".to_vec())], "{number} {}", pair.story());
@@ -400,15 +399,11 @@ fn connection_ids_are_those_of_the_new_association() {
         assert_ne!(pair.server.connection_ids(), [&before[..]]);
         let late = datagram_of(&mut old, pair.now, b"late");
         assert!(!pair.server.owns(&late));
-        let records = AnyRecords::new(&late, Some(8)).flatten();
-        assert!(
-            records
-                .map(|record| match record {
-                    AnyRecord::Plain(record) => record.connection_id == before,
-                    AnyRecord::Protected(record) => record.connection_id() == Some(&before[..]),
-                })
-                .all(|is_before| is_before)
-        );
+        let of_before = |record| match record {
+            AnyRecord::Plain(record) => record.connection_id == before,
+            AnyRecord::Protected(record) => record.connection_id() == Some(&before[..]),
+        };
+        assert!(AnyRecords::new(&late, Some(8)).flatten().all(of_before));
         pair.exchange_data();
     }
 }
