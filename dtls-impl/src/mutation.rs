@@ -68,6 +68,8 @@ mutations! {
     UnsolicitedAlert => "unsolicited-alert",
     /// Every fragment of a repeated flight is answered with the own flight (against RFC 6347 §4.2.4).
     AnswerEveryFragment => "answer-every-fragment",
+    /// A server gives up its association for any ClientHello (against RFC 6347 §4.2.8).
+    AbandonOnHello => "abandon-on-hello",
     /// A server takes early data as often as its ClientHello arrives (against RFC 8446 §8).
     TakeEarlyDataAgain => "take-early-data-again",
 }

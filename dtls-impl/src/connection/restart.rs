@@ -17,6 +17,7 @@ use crate::config::{Cookies, ServerConfig};
 use crate::entropy::{Entropy, Seed};
 use crate::error::Error;
 use crate::event::{Event, Output};
+use crate::mutation::Mutation;
 use crate::time::Instant;
 use crate::wire::{
     AlertDescription, ContentType, Fragment, Fragments, HandshakeType, ProtocolVersion, RANDOM_LEN, Reader, Records,
@@ -123,6 +124,10 @@ impl Connection {
     fn listen(&mut self, now: Instant, peer: &[u8], datagram: &[u8]) {
         let Some(restart) = &mut self.restart else { return };
         let mut listening = restart.listening.take().unwrap_or_else(|| restart.listen(peer, now));
+        if restart.config.common.mutated().by(Mutation::AbandonOnHello) {
+            (self.engine, self.or_12, self.restart) = (listening.engine, listening.or_12, listening.restart);
+            return self.handle(now, None, datagram);
+        }
         listening.handle(now, None, datagram);
         if !listening.is_listening() {
             restart.shaking = Some(listening);

@@ -55,6 +55,23 @@ fn retransmission_mutations_show_on_the_wire() {
     assert_ne!(numbers(&repeated[0]), numbers(&repeated[1]));
 }
 
+/// A hello that proves nothing ends an association, which the client finds out when nothing comes back.
+#[test]
+fn a_server_that_abandons_on_a_hello_answers_its_client_no_more() {
+    for mutation in [None, Some(Mutation::AbandonOnHello)] {
+        let (client, mut server) = psk();
+        server.common.mutation = mutation;
+        let mut pair = Pair::new(client.clone(), server, clean());
+        pair.run(secs(10));
+        let mut forger = Connection::client(Arc::new(client), Some(NAME), Seed([9; 32]), pair.now).unwrap();
+        let Output::Datagram(hello) = forger.poll_output() else { panic!() };
+        pair.inject(Side::Server, &hello);
+        pair.send(Side::Client, b"data");
+        pair.run(secs(20));
+        assert_eq!(pair.data(Side::Server).is_empty(), mutation.is_some(), "{}", pair.story());
+    }
+}
+
 #[test]
 fn timer_mutations_change_the_ladder() {
     let ladder = |mutation| client_times(&mutate(mutation, Side::Client, psk(), nothing_arrives()));
