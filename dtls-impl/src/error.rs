@@ -85,6 +85,8 @@ pub enum PeerMisbehaved {
     Downgrade,
     /// More follows a message after which keys change (RFC 8446 §5.1).
     MessageAcrossKeyChange,
+    /// A server takes early data, and chose another application protocol than it is for (RFC 8446 §4.2.10).
+    BadEarlyProtocol,
     /// More early data than the ticket allowed (RFC 8446 §4.2.10).
     TooMuchEarlyData,
     /// A server chose an application protocol that was not offered, or more than one (RFC 7301 §3.1).
@@ -183,7 +185,7 @@ pub enum Misuse {
     BadClientAuth,
     /// No signature schemes are configured.
     NoSchemes,
-    /// From `CertifiedKey`: a certificate chain is empty, or its key does not load or does not belong to it.
+    /// From `CertifiedKey`: a certificate chain is empty or too long, or its key does not load or does not belong to it.
     BadCertifiedKey,
     /// The server name is missing where certificates are checked, or is neither a DNS name nor an IP address.
     BadServerName,
@@ -217,6 +219,7 @@ impl Error {
                 | PeerMisbehaved::BadRetry
                 | PeerMisbehaved::BadPskChoice
                 | PeerMisbehaved::BadResumption
+                | PeerMisbehaved::BadEarlyProtocol
                 | PeerMisbehaved::Downgrade
                 | PeerMisbehaved::SuiteNotOffered
                 | PeerMisbehaved::GroupNotOffered

@@ -63,6 +63,10 @@ pub(crate) struct Ticket {
     pub(crate) lifetime: u32,
     /// Bytes that may be sent early.
     pub(crate) early_data_max: u32,
+    /// The application's protocol: early data is for no other (RFC 8446 §4.2.10).
+    pub(crate) alpn: Option<Vec<u8>>,
+    /// Most content of a record that the server took. RFC 8449 does not say how long early data may be.
+    pub(crate) record_max: usize,
     /// Who the server was when the session began.
     pub(crate) server: PeerIdentity,
 }

@@ -6,8 +6,14 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::crypto::{CryptoProvider, SigningKey};
 use crate::error::{Error, Misuse};
+use crate::flight::reassembly::MESSAGE_LEN_MAX;
 use crate::pki;
 use crate::wire::CertificateType;
+
+/// Bytes of a Certificate message of DTLS 1.3, where they are more, beside its entries, and of an entry beside the
+/// certificate (RFC 8446 §4.4.2).
+const MESSAGE_OVERHEAD: usize = 4;
+const ENTRY_OVERHEAD: usize = 5;
 
 /// A certificate chain and the private key of its first certificate, or a key that stands for itself.
 #[derive(Clone, Debug)]
@@ -22,13 +28,17 @@ pub struct CertifiedKey {
 
 impl CertifiedKey {
     /// Loads the key, of any kind that the provider knows. The chain starts with the own certificate, which must be for
-    /// this key.
+    /// this key, and has at most 64 KiB: peers of our kind take no longer messages.
     pub fn new(
         provider: &dyn CryptoProvider,
         chain: Vec<CertificateDer<'static>>,
         key: &PrivateKeyDer<'_>,
     ) -> Result<Self, Error> {
         let end_entity = chain.first().ok_or(Misuse::BadCertifiedKey)?;
+        let len = chain.iter().map(|certificate| ENTRY_OVERHEAD + certificate.len()).sum::<usize>();
+        if MESSAGE_OVERHEAD + len > MESSAGE_LEN_MAX {
+            return Err(Misuse::BadCertifiedKey.into());
+        }
         let key = provider.signing_key(key).map_err(|_| Misuse::BadCertifiedKey)?;
         pki::key_fits_certificate(&*key, end_entity).map_err(|_| Misuse::BadCertifiedKey)?;
         let issuers = chain.iter().filter_map(pki::issuer).collect();

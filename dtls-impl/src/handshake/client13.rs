@@ -34,7 +34,7 @@ use crate::link13::{FlightEnd, Link13};
 use crate::mutation::Mutation;
 use crate::negotiated::PeerIdentity;
 use crate::record::epochs13::{EPOCH_APPLICATION, EPOCH_EARLY, EPOCH_HANDSHAKE};
-use crate::session::{ClientSession, Kind};
+use crate::session::{ClientSession, Kind, Ticket};
 use crate::suite::{Suite, Suite13};
 use crate::terms;
 use crate::wire::{
@@ -124,9 +124,13 @@ pub(crate) fn start(
         transcript: Transcript::dtls13(),
         sent: Vec::new(),
     };
-    // Early data comes in the suite of its ticket.
-    let early_suite = state.psks.first().and_then(OwnPsk::early_data).map(|(suite, _)| suite);
-    state.early_data = cx.config.early_data && early_suite.is_some_and(|suite| state.suites.contains(&suite));
+    // Early data comes in the suite of its ticket, and is for the same protocol.
+    let early = state.psks.first().and_then(OwnPsk::early_data);
+    let fits = |ticket: &Ticket| {
+        let protocol = ticket.alpn.as_ref();
+        state.suites.contains(&ticket.suite) && protocol.is_none_or(|name| cx.config.common.alpn.contains(name))
+    };
+    state.early_data = cx.config.early_data && early.is_some_and(fits);
     state.send_hello(cx)?;
     Ok(State::WaitServerHello(state))
 }
@@ -262,9 +266,10 @@ impl WaitServerHello {
 
     /// Makes the keys of early data, over the whole hello (RFC 8446 §7.1).
     fn prepare_early_data(&self, body: &[u8], cx: &mut Cx<'_>) -> Result<(), Error> {
-        let Some((psk, (suite, max))) = self.psks.first().and_then(|psk| Some((psk, psk.early_data()?))) else {
+        let Some((psk, ticket)) = self.psks.first().and_then(|psk| Some((psk, psk.early_data()?))) else {
             return Ok(());
         };
+        let suite = ticket.suite;
         let common = &cx.config.common;
         let keying = Keying::new(&common.provider, suite, self.random, common.key_log);
         let (message_type, len) = (HandshakeType::CLIENT_HELLO, body.len());
@@ -273,7 +278,8 @@ impl WaitServerHello {
         let secret = early.early_traffic_secret(&hash);
         keying.log(cx.link, "CLIENT_EARLY_TRAFFIC_SECRET", secret.expose());
         cx.link.install_write(EPOCH_EARLY, keying.sealer(&secret)?);
-        cx.link.early_data_left = Some(max);
+        cx.link.early_data_left = Some(ticket.early_data_max);
+        cx.link.early_record_max = ticket.record_max;
         Ok(())
     }
 
@@ -391,8 +397,12 @@ impl WaitServerHello {
         let identity = psk.map_or(PeerIdentity::Anonymous, |psk| psk.peer.clone());
         // Early data belongs to the first key and its suite, and to nothing else (RFC 8446 §4.2.10).
         let first = self.psks.first().filter(|_| hello.extensions.selected_psk() == Ok(Some(0)));
-        let goes_with_early = first.and_then(OwnPsk::early_data).is_some_and(|(early, _)| early == suite);
-        let early_data = self.early_data.then_some(goes_with_early);
+        let ticket = first.and_then(OwnPsk::early_data).filter(|ticket| ticket.suite == suite);
+        let early_data = match (self.early_data, ticket) {
+            (false, _) => EarlyOffer::None,
+            (true, None) => EarlyOffer::Lost,
+            (true, Some(ticket)) => EarlyOffer::For(ticket.alpn.clone()),
+        };
         let (transcript, server_name) = (self.transcript, self.server_name);
         let negotiated =
             Negotiated { keying, schedule, secrets, transcript, server_name, resumed, early_data: false, identity };
@@ -425,13 +435,23 @@ struct Negotiated {
     identity: PeerIdentity,
 }
 
+/// What there is of early data when the server is to say whether it takes it.
+#[derive(Debug, PartialEq, Eq)]
+enum EarlyOffer {
+    /// None was offered.
+    None,
+    /// The server chose another key or suite, so it cannot take it.
+    Lost,
+    /// It may take it if it chooses this protocol, or none.
+    For(Option<Vec<u8>>),
+}
+
 /// Keys of the handshake are in use.
 #[derive(Debug)]
 pub(crate) struct WaitEncryptedExtensions {
     /// Whether the server is to show a certificate: not if a pre-shared key authenticates it.
     by_certificate: bool,
-    /// Whether early data was offered, and then whether the server may accept it.
-    early_data: Option<bool>,
+    early_data: EarlyOffer,
     negotiated: Negotiated,
 }
 
@@ -453,15 +473,18 @@ impl WaitEncryptedExtensions {
         let version = ProtocolVersion::DTLS1_3;
         cx.link.agree_on(terms::accept(&extensions, message.message_type, cx.config, version)?);
         let bad = |reason| Error::BadMessage(message.message_type, reason);
-        match (extensions.early_data().map_err(bad)?, self.early_data) {
-            (false, None) => {}
-            (true, None) => return Err(PeerMisbehaved::UnsolicitedExtension.into()),
-            (true, Some(false)) => return Err(PeerMisbehaved::BadPskChoice.into()),
-            (true, Some(true)) => {
+        match (extensions.early_data().map_err(bad)?, &self.early_data) {
+            (false, EarlyOffer::None) => {}
+            (true, EarlyOffer::None) => return Err(PeerMisbehaved::UnsolicitedExtension.into()),
+            (true, EarlyOffer::Lost) => return Err(PeerMisbehaved::BadPskChoice.into()),
+            (true, EarlyOffer::For(protocol)) if *protocol != cx.link.terms.alpn => {
+                return Err(PeerMisbehaved::BadEarlyProtocol.into());
+            }
+            (true, EarlyOffer::For(_)) => {
                 self.negotiated.early_data = true;
                 cx.link.event(Event::EarlyDataAccepted);
             }
-            (false, Some(_)) => {
+            (false, _) => {
                 cx.link.end_early_data();
                 cx.link.event(Event::EarlyDataRejected);
             }

@@ -17,6 +17,7 @@ use crate::error::{Error, Misuse, PeerMisbehaved};
 use crate::negotiated::PeerIdentity;
 use crate::session::{ClientSession, Kind, Ticket};
 use crate::suite::{Suite13, find13};
+use crate::terms::Terms;
 use crate::time::Instant;
 use crate::wire::{CipherSuite, Extension, HandshakeType, OfferedPsk};
 
@@ -36,10 +37,9 @@ pub(crate) struct OwnPsk {
 }
 
 impl OwnPsk {
-    /// Suite and size of the early data that may go with it.
-    pub(crate) fn early_data(&self) -> Option<(Suite13, u32)> {
-        let ticket = self.ticket.as_ref().filter(|ticket| ticket.early_data_max != 0)?;
-        Some((ticket.suite, ticket.early_data_max))
+    /// The ticket, if early data may go with it.
+    pub(crate) fn early_data(&self) -> Option<&Ticket> {
+        self.ticket.as_deref().filter(|ticket| ticket.early_data_max != 0)
     }
 }
 
@@ -151,6 +151,7 @@ pub(crate) struct KnownPsk {
 #[derive(Debug)]
 struct EarlyOffer {
     suite: CipherSuite,
+    alpn: Option<Vec<u8>>,
     max: u32,
     age_skew: u64,
     /// Hash of the ticket.
@@ -158,12 +159,12 @@ struct EarlyOffer {
 }
 
 impl KnownPsk {
-    /// Bytes of early data that may come, if any: the key is the first that the client offers, with the suite it came
-    /// with, the hello is as young as its ticket's age says (RFC 8446 §4.2.10, §8.3), and what the ticket promised still
-    /// holds.
-    pub(crate) fn early_data_max(&self, suite: Suite13, policy: &EarlyData) -> Option<u32> {
-        let early = self.early.as_ref()?;
-        let fits = self.index == 0 && early.suite == suite.code && early.age_skew <= policy.window_millis();
+    /// Bytes of early data that may come, if any: the key is the first that the client offers, with the suite and the
+    /// application's protocol it came with, the hello is as young as its ticket's age says (RFC 8446 §4.2.10, §8.3), and
+    /// what the ticket promised still holds.
+    pub(crate) fn early_data_max(&self, suite: Suite13, terms: &Terms, policy: &EarlyData) -> Option<u32> {
+        let early = self.early.as_ref().filter(|early| early.suite == suite.code && early.alpn == terms.alpn)?;
+        let fits = self.index == 0 && early.age_skew <= policy.window_millis();
         (fits && (1..=policy.max_size).contains(&early.max)).then_some(early.max)
     }
 
@@ -214,10 +215,12 @@ fn from_ticket(index: u16, psk: &OfferedPsk<'_>, config: &ServerConfig, at: Inst
     if verify && !still_welcome(&ticket.client, config, at) {
         return None;
     }
+    let age_skew = ticket.age_skew(psk.obfuscated_ticket_age, now);
     let early = EarlyOffer {
         suite: ticket.suite,
+        alpn: ticket.alpn,
         max: ticket.early_data_max,
-        age_skew: ticket.age_skew(psk.obfuscated_ticket_age, now),
+        age_skew,
         id: provider.hash_of(HashAlgorithm::Sha256, psk.identity).as_ref().try_into().ok()?,
     };
     let hash = find13(ticket.suite)?.hash;

@@ -154,12 +154,10 @@ pub(crate) fn examine(
         if retried.is_some() {
             return Err(PeerMisbehaved::BadRetry.into());
         }
-        // A HelloRetryRequest ends early data, whatever it is for. So does an application protocol: the ticket does not
-        // say whether it was the same.
+        // A HelloRetryRequest ends early data, whatever it is for.
         let policy = config.early_data.as_ref().filter(|policy| !cookie_missing || policy.without_cookie);
-        let policy = policy.filter(|_| terms.alpn.is_none());
         if let (Some(psk), Some(policy), None) = (&psk, policy, group_missing)
-            && let Some(max) = psk.early_data_max(suite, policy)
+            && let Some(max) = psk.early_data_max(suite, &terms, policy)
         {
             check_binder(psk)?;
             let first = psk.claim(policy, config.common.date_millis(now));

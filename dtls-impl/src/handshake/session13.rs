@@ -16,9 +16,11 @@ use crate::error::{Error, Misuse, PeerMisbehaved};
 use crate::event::Event;
 use crate::link13::Link13;
 use crate::negotiated::{Negotiated, PeerIdentity};
+use crate::record::epochs13::EPOCH_EARLY;
 use crate::record::protection13::{Opener, Sealer};
 use crate::session::{ClientSession, Kind, Ticket};
 use crate::suite::Suite13;
+use crate::terms::Terms;
 use crate::wire::{Extension, Extensions, NewSessionTicket, ProtocolVersion, body_of};
 
 /// The suite with what it takes to make keys.
@@ -138,6 +140,7 @@ impl Session13 {
         ticket: &NewSessionTicket<'_>,
         early_data_max: u32,
         received: u64,
+        terms: &Terms,
     ) -> Result<ClientSession, CryptoError> {
         let kind = Kind::V13(Box::new(Ticket {
             suite: self.keying.suite,
@@ -147,6 +150,8 @@ impl Session13 {
             received,
             lifetime: ticket.lifetime,
             early_data_max,
+            alpn: terms.alpn.clone(),
+            record_max: terms.limits.of(EPOCH_EARLY),
             server: self.identity.clone(),
         }));
         Ok(ClientSession { server_name: self.server_name.clone(), kind })
@@ -158,7 +163,7 @@ impl Session13 {
         &self,
         nonce: u8,
         tickets: &Tickets,
-        early_data_max: u32,
+        (early_data_max, alpn): (u32, Option<&[u8]>),
         issued: u64,
         entropy: &mut Entropy,
     ) -> Result<Option<Vec<u8>>, CryptoError> {
@@ -167,7 +172,9 @@ impl Session13 {
         let age_add = u32::from_be_bytes(entropy.array());
         let (suite, psk) = (self.keying.suite.code, self.resumption.psk(&nonce)?);
         let (began, client) = (self.began, self.identity.clone());
-        let content = Ticket13 { suite, began, issued, lifetime, age_add, early_data_max, psk, client }.to_content();
+        let alpn = alpn.map(<[u8]>::to_vec);
+        let content = Ticket13 { suite, began, issued, lifetime, age_add, early_data_max, alpn, psk, client };
+        let content = content.to_content();
         let ticket = ticket::seal(&tickets.keys, &*self.keying.provider, entropy, content.expose())?;
         if ticket.len() > TICKET_LEN_MAX {
             return Ok(None);

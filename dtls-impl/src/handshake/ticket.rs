@@ -60,6 +60,8 @@ pub(crate) struct Ticket13 {
     pub(crate) age_add: u32,
     /// Bytes that may come early.
     pub(crate) early_data_max: u32,
+    /// The application's protocol, which early data has to be for.
+    pub(crate) alpn: Option<Vec<u8>>,
     pub(crate) psk: Secret,
     /// Who the client was when the session began.
     pub(crate) client: PeerIdentity,
@@ -75,6 +77,8 @@ impl Ticket13 {
             w.bytes(&self.lifetime.to_be_bytes());
             w.bytes(&self.age_add.to_be_bytes());
             w.bytes(&self.early_data_max.to_be_bytes());
+            // No protocol has an empty name.
+            w.vec8(|w| w.bytes(self.alpn.as_deref().unwrap_or_default()));
             w.vec8(|w| w.bytes(self.psk.expose()));
             self.client.emit(w);
         }))
@@ -92,6 +96,7 @@ impl Ticket13 {
                 lifetime: u32::from_be_bytes(r.array()?),
                 age_add: u32::from_be_bytes(r.array()?),
                 early_data_max: u32::from_be_bytes(r.array()?),
+                alpn: Some(r.vec8()?.to_vec()).filter(|name| !name.is_empty()),
                 psk: Secret::new(r.vec8()?.to_vec()),
                 client: PeerIdentity::parse(r)?,
             })
@@ -129,6 +134,7 @@ mod tests {
             lifetime: 60,
             age_add: 7,
             early_data_max: 9,
+            alpn: Some(b"coap".to_vec()),
             psk: Secret::new(vec![3; 32]),
             client: PeerIdentity::Psk(b"device".to_vec()),
         }

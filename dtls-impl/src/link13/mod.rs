@@ -31,7 +31,7 @@ use crate::record::protection13::Sealer;
 use crate::record::seq::RecordSeq;
 use crate::terms::Terms;
 use crate::time::Instant;
-use crate::wire::{Ack, Alert, AlertDescription, AlertLevel, ContentType, RecordNumber, body_of};
+use crate::wire::{Ack, Alert, AlertDescription, AlertLevel, ContentType, PLAINTEXT_LEN_MAX, RecordNumber, body_of};
 
 /// Transmissions of a flight that the peer may cause between two expiries of the timer, so that nobody can make us
 /// repeat a flight without end.
@@ -83,6 +83,8 @@ pub(crate) struct Link13 {
     prompted: u8,
     /// Bytes of early data that may still be sent, or received; none if there is to be no early data.
     pub(crate) early_data_left: Option<u32>,
+    /// Most content of a record of early data to be sent.
+    pub(crate) early_record_max: usize,
     limit: DatagramLimit,
     pub(crate) terms: Terms,
     outputs: VecDeque<Output>,
@@ -106,6 +108,7 @@ impl Link13 {
             last_transmission: now,
             prompted: 0,
             early_data_left: None,
+            early_record_max: PLAINTEXT_LEN_MAX,
             limit: DatagramLimit::new(common.mtu, common.path_mtu),
             terms: Terms::default(),
             outputs: VecDeque::new(),
@@ -376,7 +379,7 @@ impl Link13 {
     /// Sends early data as one record.
     pub(crate) fn send_early_data(&mut self, data: &[u8]) -> Result<(), Error> {
         let left = self.early_data_left.ok_or(Misuse::NoEarlyData)?;
-        if data.len() + self.write.overhead(EPOCH_EARLY) > self.mtu() {
+        if data.len() + self.write.overhead(EPOCH_EARLY) > self.mtu() || data.len() > self.early_record_max {
             return Err(Misuse::DataTooLarge.into());
         }
         let left = u32::try_from(data.len()).ok().and_then(|len| left.checked_sub(len));

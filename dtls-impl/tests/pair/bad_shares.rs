@@ -15,7 +15,7 @@ fn change(datagram: &mut [u8], before: &[u8], edit: impl FnOnce(&mut [u8])) -> b
 }
 
 /// Runs until `from` sends a datagram with these bytes, delivers another in its place, and gives the alert that comes.
-fn with_change(
+pub(crate) fn with_change(
     (client, server): (ClientConfig, ServerConfig),
     from: Side,
     before: &[u8],

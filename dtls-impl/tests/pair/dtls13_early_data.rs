@@ -10,8 +10,8 @@ use dtls_impl::config::{Cookies, EarlyData, PskMode, ReplayGuard, TicketKeys, Ti
 use dtls_impl::crypto::Group;
 use dtls_impl::error::{Misuse, PeerIncompatible, PeerMisbehaved};
 use dtls_impl::wire::{
-    CipherSuite, EncryptedExtensions, Extension, Extensions, HandshakeHeader, HandshakeType, RECORD_HEADER_LEN,
-    RecordNumber, Records, Writer,
+    AlertDescription, CipherSuite, EncryptedExtensions, Extension, Extensions, HandshakeHeader, HandshakeType,
+    RECORD_HEADER_LEN, RecordNumber, Records, Writer,
 };
 use dtls_impl::{ClientConfig, ClientSession, Connection, Error, Event, Instant, Seed, ServerConfig};
 
@@ -86,22 +86,59 @@ fn early_data_arrives_half_a_round_trip_after_the_start() {
     }
 }
 
-#[test]
-fn an_application_protocol_and_early_data_do_not_go_together() {
-    let ends = with_early_data(v13(certificates(Key::P256, 0)));
-    let without = session(&ends);
-    let mut named = ends;
-    for common in [&mut named.0.common, &mut named.1.common] {
-        common.alpn = vec![b"coap".to_vec()];
-    }
-    let mut pair = resume(&named, without, &[b"one"], clean());
-    assert_eq!((early_data(&pair).len(), accepted(&pair)), (0, Some(false)), "{}", pair.story());
-    assert_eq!(pair.client.negotiated().unwrap().alpn.as_deref(), Some(&b"coap"[..]));
-    pair.exchange_data();
+/// What both ends agree on if they know these protocols.
+fn of_protocols((mut client, mut server): Ends, of_client: &[&str], of_server: &[&str]) -> Ends {
+    let names = |names: &[&str]| names.iter().map(|name| name.as_bytes().to_vec()).collect();
+    client.common.alpn = names(of_client);
+    server.common.alpn = names(of_server);
+    (client, server)
+}
 
-    let (config, now) = (Arc::new(named.0.clone()), Instant::ZERO);
-    let mut client = Connection::resume(config, Some(NAME), session(&named), Seed([3; 32]), now).unwrap();
-    assert_eq!(client.send_early(now, b"one"), Err(Error::Misuse(Misuse::NoEarlyData)), "tickets allow none");
+/// RFC 8446 §4.2.10.
+#[test]
+fn early_data_is_taken_for_the_protocol_of_its_ticket_alone() {
+    let ends = with_early_data(v13(certificates(Key::P256, 0)));
+    let coap = of_protocols(ends.clone(), &["mqtt", "coap"], &["coap"]);
+    let (none, for_coap) = (session(&ends), session(&coap));
+    let mqtt = of_protocols(ends.clone(), &["mqtt", "coap"], &["mqtt", "coap"]);
+    let without = of_protocols(ends.clone(), &["coap"], &[]);
+    let cases: [(&str, &Ends, &ClientSession, Option<&[u8]>, bool); 5] = [
+        ("none and none", &ends, &none, None, true),
+        ("the same", &coap, &for_coap, Some(b"coap"), true),
+        ("another", &mqtt, &for_coap, Some(b"mqtt"), false),
+        ("none then, one now", &coap, &none, Some(b"coap"), false),
+        ("one then, none now", &without, &for_coap, None, false),
+    ];
+    for (what, ends, session, protocol, taken) in cases {
+        let mut pair = resume(ends, session.clone(), &[b"one"], clean());
+        assert_eq!((early_data(&pair).len(), accepted(&pair)), (usize::from(taken), Some(taken)), "{what}");
+        for side in [Side::Client, Side::Server] {
+            let negotiated = pair.end(side).negotiated().unwrap();
+            assert!(negotiated.resumed && negotiated.early_data == taken, "{what}");
+            assert_eq!(negotiated.alpn.as_deref(), protocol, "{what}");
+        }
+        pair.exchange_data();
+    }
+    // Who no longer speaks the protocol has nothing to say in it.
+    let (config, now) = (Arc::new(ends.0.clone()), Instant::ZERO);
+    let mut client = Connection::resume(config, Some(NAME), for_coap, Seed([3; 32]), now).unwrap();
+    assert_eq!(client.send_early(now, b"one"), Err(Error::Misuse(Misuse::NoEarlyData)));
+}
+
+/// RFC 8449 says nothing of early data: what the server took when it gave the ticket is the best guess.
+#[test]
+fn records_of_early_data_are_as_long_as_the_server_took_them_before() {
+    let mut ends = with_early_data(v13(certificates(Key::P256, 0)));
+    ends.0.common.record_size_limit = Some(1000);
+    ends.1.common.record_size_limit = Some(100);
+    let session = session(&ends);
+    let (config, now) = (Arc::new(ends.0.clone()), Instant::ZERO);
+    let mut client = Connection::resume(config, Some(NAME), session.clone(), Seed([3; 32]), now).unwrap();
+    // The content type counts.
+    assert_eq!(client.send_early(now, &[7; 100]), Err(Error::Misuse(Misuse::DataTooLarge)));
+    let mut pair = resume(&ends, session, &[&[7; 99]], clean());
+    assert_eq!((early_data(&pair), accepted(&pair)), (vec![&[7; 99][..]], Some(true)), "{}", pair.story());
+    pair.exchange_data();
 }
 
 #[test]
@@ -322,7 +359,7 @@ fn a_session_is_no_obstacle_to_an_older_version_but_early_data_is() {
 }
 
 /// What a client makes of EncryptedExtensions that accept early data.
-fn unfit_acceptance(ends: &Ends, session: Option<ClientSession>) -> Option<Error> {
+fn unfit_acceptance(ends: &Ends, session: Option<ClientSession>, more: Option<Extension<'static>>) -> Option<Error> {
     let (mut client, mut server) = ends.clone();
     server.common.key_log = true;
     client.common.cipher_suites13 = vec![CipherSuite::TLS_AES_128_GCM_SHA256];
@@ -340,7 +377,7 @@ fn unfit_acceptance(ends: &Ends, session: Option<ClientSession>) -> Option<Error
     let record = Records::new(&flight).next().unwrap().unwrap();
     let server_hello = &flight[..RECORD_HEADER_LEN + record.body.len()];
     let mut w = Writer::new();
-    let extensions = Extensions(vec![Extension::early_data()]);
+    let extensions = Extensions([Extension::early_data()].into_iter().chain(more).collect());
     EncryptedExtensions { extensions }.emit(&mut w);
     let body = w.into_bytes();
     let header = HandshakeHeader::whole(HandshakeType::ENCRYPTED_EXTENSIONS, 1, body.len() as u32);
@@ -354,14 +391,26 @@ fn unfit_acceptance(ends: &Ends, session: Option<ClientSession>) -> Option<Error
 #[test]
 fn acceptance_of_early_data_that_does_not_fit_the_offer_ends_the_handshake() {
     let ends = with_early_data(v13(psk()));
-    let not_offered = unfit_acceptance(&ends, None);
+    let not_offered = unfit_acceptance(&ends, None, None);
     assert_eq!(not_offered, Some(Error::PeerMisbehaved(PeerMisbehaved::UnsolicitedExtension)));
     let session = session(&ends);
     let mut ends = ends;
     ends.1.tickets = None;
     ends.1.early_data = None;
-    let for_another_key = unfit_acceptance(&ends, Some(session));
+    let for_another_key = unfit_acceptance(&ends, Some(session), None);
     assert_eq!(for_another_key, Some(Error::PeerMisbehaved(PeerMisbehaved::BadPskChoice)));
+}
+
+#[test]
+fn acceptance_of_early_data_with_another_protocol_ends_the_handshake() {
+    let ends = of_protocols(with_early_data(v13(psk())), &["mqtt", "coap"], &["coap"]);
+    let session = session(&ends);
+    for more in [None, Some(Extension::alpn(&[b"mqtt"]))] {
+        let error = unfit_acceptance(&ends, Some(session.clone()), more);
+        assert_eq!(error, Some(Error::PeerMisbehaved(PeerMisbehaved::BadEarlyProtocol)));
+    }
+    let error = Error::PeerMisbehaved(PeerMisbehaved::BadEarlyProtocol);
+    assert_eq!(error.alert(), Some(AlertDescription::ILLEGAL_PARAMETER));
 }
 
 /// A path that loses a fifth, doubles a tenth, and delays each datagram by 1 to 50 ms.

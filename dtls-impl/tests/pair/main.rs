@@ -5,6 +5,7 @@ mod aws_lc_rs;
 mod bad_shares;
 mod certificates;
 mod client_auth;
+mod client_certificates;
 mod common;
 mod connection_id;
 mod connection_id_updates;

@@ -124,7 +124,8 @@ impl Connection13 {
     fn on_ticket(&mut self, ticket: &NewSessionTicket<'_>, early_data_max: u32, received: u64) -> Result<(), Error> {
         let State::Established(session) = &self.state else { return Ok(()) };
         if ticket.lifetime != 0 {
-            let session = session.client_session(ticket, early_data_max, received).map_err(Error::Crypto)?;
+            let session = session.client_session(ticket, early_data_max, received, &self.link.terms);
+            let session = session.map_err(Error::Crypto)?;
             self.link.event(Event::Session(session));
         }
         Ok(())
@@ -140,10 +141,9 @@ impl Connection13 {
             return Ok(());
         }
         let issued = config.common.date_millis(self.link.now);
-        // Early data would have to be for the same application protocol (RFC 8446 §4.2.10), which tickets do not hold.
-        let early_data = config.early_data.as_ref().filter(|_| self.link.terms.alpn.is_none());
-        let early_data_max = early_data.map_or(0, |early| early.max_size);
-        let bodies = tickets(session, config, early_data_max, issued, &mut self.entropy)?;
+        let early_data_max = config.early_data.as_ref().map_or(0, |early| early.max_size);
+        let early = (early_data_max, self.link.terms.alpn.as_deref());
+        let bodies = tickets(session, config, early, issued, &mut self.entropy)?;
         if bodies.is_empty() {
             return Ok(());
         }
@@ -258,12 +258,12 @@ impl Connection13 {
 fn tickets(
     session: &Session13,
     config: &ServerConfig,
-    early_data_max: u32,
+    early: (u32, Option<&[u8]>),
     issued: u64,
     entropy: &mut crate::entropy::Entropy,
 ) -> Result<Vec<Vec<u8>>, Error> {
     let Some(tickets) = &config.tickets else { return Ok(Vec::new()) };
-    let ticket = |nonce| session.new_ticket(nonce, tickets, early_data_max, issued, entropy);
+    let ticket = |nonce| session.new_ticket(nonce, tickets, early, issued, entropy);
     let bodies: Result<Vec<_>, _> = (0..tickets.count).map(ticket).collect();
     Ok(bodies.map_err(Error::Crypto)?.into_iter().flatten().collect())
 }
