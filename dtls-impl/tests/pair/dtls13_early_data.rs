@@ -102,7 +102,8 @@ fn early_data_is_taken_for_the_protocol_of_its_ticket_alone() {
     let (none, for_coap) = (session(&ends), session(&coap));
     let mqtt = of_protocols(ends.clone(), &["mqtt", "coap"], &["mqtt", "coap"]);
     let without = of_protocols(ends.clone(), &["coap"], &[]);
-    let cases: [(&str, &Ends, &ClientSession, Option<&[u8]>, bool); 5] = [
+    type Case<'a> = (&'a str, &'a Ends, &'a ClientSession, Option<&'a [u8]>, bool);
+    let cases: [Case<'_>; 5] = [
         ("none and none", &ends, &none, None, true),
         ("the same", &coap, &for_coap, Some(b"coap"), true),
         ("another", &mqtt, &for_coap, Some(b"mqtt"), false),
