@@ -7,9 +7,7 @@ use crate::event::DiscardReason;
 use crate::flight::reassembly::{Insertion, Message, Reassembly};
 use crate::record::protection12::Opener;
 use crate::record::replay::ReplayWindow;
-use crate::wire::{
-    AlertDescription, ContentType, Fragment, HandshakeHeader, HandshakeType, Record, RecordHeader, Writer,
-};
+use crate::wire::{AlertDescription, ContentType, Fragment, HandshakeHeader, HandshakeType, Record, Writer};
 
 /// Records of epoch 1 kept until its keys are in use. A Finished that overtook its ChangeCipherSpec needs one; a few more
 /// hold the application data behind it.
