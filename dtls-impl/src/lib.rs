@@ -36,8 +36,9 @@
 //! TLS_AES_128_CCM_8_SHA256 is there for those who ask for it (RFC 9147 §4.5.3).
 //!
 //! Not supported: renegotiation, on purpose; one server with certificates and raw keys or with certificates by name,
-//! authentication after the handshake, revocation, CBC suites, compression, heartbeats. Flights go out at once, however many records they have (RFC 9147 §5.8.3 would have pauses
-//! after ten). A ClientHello on an established association is ignored by servers that go without cookies.
+//! authentication after the handshake, revocation, CBC suites, compression, heartbeats. Flights go out at once, however
+//! many records they have (RFC 9147 §5.8.3 would have pauses after ten). A ClientHello on an established association is
+//! ignored by servers that go without cookies.
 //!
 //! Examples of whole handshakes with timers, of resumption, early data and connection IDs are in the [`guide`].
 

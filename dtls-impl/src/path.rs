@@ -3,6 +3,15 @@
 //! An address changes only for an authentic record that is newer than all before. Then the configured rule decides: the
 //! application checks, or nobody does, or a return routability check does. This module keeps addresses, cookies and the
 //! timer of the check, and says what to send; records are the link's.
+//!
+//! A client of DTLS 1.2 whose address changes before its last flight has arrived is not heard any more. What comes before
+//! its Finished is in the clear and has no connection ID (RFC 9146 §3), so that from another address it is nobody's; and
+//! without it the Finished cannot be opened, which would be the first record that may move a peer (RFC 9146 §6). The
+//! handshake times out and the client begins anew. In 1.3 the last flight is protected, and is found by connection ID.
+//!
+//! If the server has had that flight and the client repeats it from another address, for want of the answer, then the
+//! Finished in it is authentic, but the client cannot pass a check before it has the answer. So the answer goes to both
+//! addresses, within what a check may send to the new one.
 
 use core::time::Duration;
 
@@ -174,6 +183,22 @@ impl Paths {
                 self.pursue(means)
             }
         }
+    }
+
+    /// Where an answer of `len` bytes to the datagram in hand is to go, too: to an address that is being checked, unless
+    /// that would amplify. `more` bytes came from there besides the record that [`on_record`](Self::on_record) was told of.
+    pub(crate) fn answers_elsewhere(&mut self, more: usize, len: usize) -> Option<Vec<u8>> {
+        let (elsewhere, check) = (self.elsewhere.as_ref()?, self.check.as_mut()?);
+        if check.address != *elsewhere {
+            return None;
+        }
+        check.received = check.received.saturating_add(more);
+        let sent = check.sent.saturating_add(len);
+        if sent > check.received.saturating_mul(AMPLIFICATION_MAX) {
+            return None;
+        }
+        check.sent = sent;
+        Some(elsewhere.clone())
     }
 
     /// The peer says something about a path, in an authentic record of the datagram in hand. What does not fit is ignored

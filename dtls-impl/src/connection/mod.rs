@@ -148,7 +148,7 @@ impl Connection {
     /// peer's only records count that carry our connection ID. What they mean for the address is up to
     /// [`return_routability`](crate::config::Common::return_routability) and
     /// [`peer_move`](crate::config::Common::peer_move), once the handshake is complete; until then all answers go to the
-    /// old address. A client that wants this names the peer's address first: [`set_peer_address`](Self::set_peer_address).
+    /// old address, and in DTLS 1.2, where handshakes are in the clear, nothing else counts (RFC 9146 §3, §6). A client that wants this names the peer's address first: [`set_peer_address`](Self::set_peer_address).
     pub fn handle_datagram_from(&mut self, now: Instant, from: &[u8], datagram: &[u8]) {
         self.handle(now, Some(from), datagram);
     }

@@ -134,6 +134,7 @@ impl Connection12 {
     pub(crate) fn handle_datagram(&mut self, now: Instant, from: Option<&[u8]>, datagram: &[u8]) {
         self.link.now = now;
         self.link.paths.on_datagram(from);
+        self.link.uncounted = datagram.len();
         for record in Records::with_cid(datagram, self.link.ids.own_len().unwrap_or_default()) {
             match record {
                 Ok(record) => self.on_record(&record),
@@ -454,7 +455,10 @@ impl Connection12 {
         repeated |= self.link.mutated.by(Mutation::AnswerEveryFragment);
         self.link.discard(DiscardReason::RepeatedMessage);
         if repeated {
-            let result = self.link.on_peer_repeats();
+            let result = match header.epoch {
+                0 => self.link.on_peer_repeats(),
+                _ => self.link.on_peer_repeats_protected(),
+            };
             self.fail_on_error(result);
         }
     }

@@ -102,6 +102,8 @@ pub(crate) struct Link {
     pub(crate) retransmitter: Retransmitter,
     pub(crate) ids: ConnectionIds,
     pub(crate) paths: Paths,
+    /// Bytes of the datagram in hand that `paths` has not been told of.
+    pub(crate) uncounted: usize,
     limit: DatagramLimit,
     transmissions: Transmissions,
     pub(crate) terms: Terms,
@@ -124,6 +126,7 @@ impl Link {
             retransmitter: Retransmitter::new(common.timers, Rule::Rfc6298, mutated),
             ids: ConnectionIds::default(),
             paths: Paths::new(common, peer),
+            uncounted: 0,
             limit: DatagramLimit::new(mtu, common.path_mtu),
             transmissions: Transmissions::default(),
             terms: Terms::default(),

@@ -2,6 +2,7 @@
 
 use super::Link;
 use crate::entropy::Entropy;
+use crate::error::Error;
 use crate::event::{DiscardReason, Output};
 use crate::path::{Action, Means};
 use crate::wire::{ContentType, PathMessage};
@@ -14,11 +15,36 @@ impl Link {
 
     /// An authentic record has come, of so many bytes.
     pub(crate) fn on_path_record(&mut self, newest: bool, len: usize, entropy: &mut Entropy) {
+        self.uncounted = self.uncounted.saturating_sub(len);
         if self.paths.is_elsewhere() {
             let mut means = self.means(entropy);
             let actions = self.paths.on_record(newest, len, &mut means);
             self.carry_out(actions);
         }
+    }
+
+    /// The peer repeats its last flight, in a record that is authentic. If it does so from another address, our answer goes
+    /// there, too.
+    pub(crate) fn on_peer_repeats_protected(&mut self) -> Result<(), Error> {
+        let before = self.outputs.len();
+        self.on_peer_repeats()?;
+        let len = |output: &Output| if let Output::Datagram(bytes) = output { bytes.len() } else { 0 };
+        let bytes: usize = self.outputs.iter().skip(before).map(len).sum();
+        if bytes == 0 {
+            return Ok(());
+        }
+        let more = core::mem::take(&mut self.uncounted);
+        let Some(address) = self.paths.answers_elsewhere(more, bytes) else { return Ok(()) };
+        // Once more, as every record has a number of its own.
+        let before = self.outputs.len();
+        self.resend_flight()?;
+        for output in self.outputs.iter_mut().skip(before) {
+            if let Output::Datagram(datagram) = output {
+                let datagram = core::mem::take(datagram);
+                *output = Output::DatagramTo { address: address.clone(), datagram };
+            }
+        }
+        Ok(())
     }
 
     /// A message of a check has come.

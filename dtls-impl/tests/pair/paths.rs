@@ -7,7 +7,7 @@ use crate::common::{Side, other, psk, secs};
 use crate::dtls13::v13;
 use dtls_impl::config::{ConnectionId, PathCheck, PeerMove, ReturnRoutability};
 use dtls_impl::wire::{AnyRecord, AnyRecords, ContentType};
-use dtls_impl::{ClientConfig, Connection, DiscardReason, Event, Instant, Output, Seed, ServerConfig};
+use dtls_impl::{ClientConfig, Connection, DiscardReason, Error, Event, Instant, Output, Seed, ServerConfig};
 
 type Configs = (ClientConfig, ServerConfig);
 
@@ -547,6 +547,53 @@ fn a_client_of_1_3_may_move_in_the_middle_of_the_handshake() {
     assert!(world.server_is_at(HOME));
     world.send(Side::Client, b"data");
     assert!(world.server_is_at(AWAY), "{:?}", world.server_events());
+}
+
+/// A client of DTLS 1.2 that did not get the answer to its last flight repeats it, and by then has another address. It
+/// can pass no check before it has the answer, which therefore comes to both addresses, within what a check may send.
+#[test]
+fn a_client_of_1_2_that_moves_before_the_answer_to_its_last_flight_gets_it_there() {
+    for check in [PathCheck::Basic, PathCheck::Enhanced] {
+        let [configs, _] = kinds(Some(check));
+        let mut world = World::new(configs);
+        world.relay = Box::new(|datagram| {
+            let last = datagram.from == Side::Server && datagram.bytes[0] == 20;
+            if last { vec![] } else { vec![datagram.clone()] }
+        });
+        world.settle();
+        assert!(world.server_events().iter().any(|event| matches!(event, Event::Established { .. })));
+        world.relay = faithful();
+        world.client_at = vec![AWAY.to_owned()];
+        let before = (world.bytes(Side::Client, AWAY), world.bytes(Side::Server, AWAY));
+        world.wait(Duration::from_secs(10));
+        assert!(world.client.negotiated().is_some(), "{:?}", world.events);
+        let moved = Event::PeerMoved { address: AWAY.into() };
+        assert!(world.server_events().contains(&&moved), "{:?}", world.server_events());
+        let (received, sent) = (world.bytes(Side::Client, AWAY) - before.0, world.bytes(Side::Server, AWAY) - before.1);
+        assert!(sent <= 3 * received, "{sent} for {received}");
+        world.send(Side::Client, b"data");
+        world.send(Side::Server, b"back");
+        assert!(world.events.contains(&(Side::Client, Event::Data(b"back".to_vec()))));
+    }
+}
+
+/// Nothing tells whose a ClientKeyExchange from another address is (RFC 9146 §3), and without it no Finished can be opened.
+#[test]
+fn a_client_of_1_2_that_moves_before_its_last_flight_is_not_heard() {
+    let [configs, _] = kinds(Some(PathCheck::Basic));
+    let mut world = World::new(configs);
+    let mut flights = 0;
+    world.relay = Box::new(move |datagram| {
+        flights += usize::from(datagram.from == Side::Client);
+        if datagram.from == Side::Client && flights == 3 { vec![] } else { vec![datagram.clone()] }
+    });
+    world.settle();
+    world.client_at = vec![AWAY.to_owned()];
+    world.wait(Duration::from_secs(400));
+    let server = world.server_events();
+    assert!(server.contains(&&Event::Discarded(DiscardReason::OtherAddress)), "{server:?}");
+    assert!(world.events.contains(&(Side::Client, Event::Failed(Error::TimedOut))), "{:?}", world.events);
+    assert_eq!(world.bytes(Side::Server, AWAY), 0);
 }
 
 /// Without addresses nothing ever moves, and checks are answered all the same.
