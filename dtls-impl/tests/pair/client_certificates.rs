@@ -12,7 +12,7 @@ use dtls_impl::config::{CertifiedKey, ClientAuth, ClientCredentials, Cookies, Se
 use dtls_impl::crypto::rustcrypto;
 use dtls_impl::crypto::{
     Aead, AeadAlgorithm, CryptoError, CryptoProvider, Digest, Group, Hash, HashAlgorithm, KeyExchange, NumberCipher,
-    SignatureScheme, SigningKey,
+    RecordCiphers, SignatureScheme, SigningKey,
 };
 use dtls_impl::error::{Misuse, PeerIncompatible, PeerMisbehaved};
 use dtls_impl::pki::{CertificateError, ClientVerifier, ServerVerifier};
@@ -212,6 +212,15 @@ impl CryptoProvider for Forger {
 
     fn number_cipher(&self, algorithm: AeadAlgorithm, key: &[u8]) -> Result<Box<dyn NumberCipher>, CryptoError> {
         self.0.number_cipher(algorithm, key)
+    }
+
+    fn record_ciphers(
+        &self,
+        algorithm: AeadAlgorithm,
+        key: &[u8],
+        number_key: &[u8],
+    ) -> Result<Box<dyn RecordCiphers>, CryptoError> {
+        self.0.record_ciphers(algorithm, key, number_key)
     }
 
     fn key_exchange(&self, group: Group, random: &mut dyn Rng) -> Result<Box<dyn KeyExchange>, CryptoError> {
