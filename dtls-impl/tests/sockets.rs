@@ -354,7 +354,7 @@ async fn connections_with_ids_outlive_the_address_of_the_client() {
         client.common.connection_id = ConnectionId::Use(Vec::new());
         server.common.connection_id = ConnectionId::Random { len: 8 };
         if let Some(check) = &mut server.common.return_routability {
-            check.timeout = Duration::from_millis(100);
+            check.timeout = Some(Duration::from_millis(100));
         }
         let server_address = echo(Arc::new(server), Limits::default()).await;
         let address = rebinding_proxy(server_address).await;
