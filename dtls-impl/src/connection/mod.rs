@@ -255,6 +255,7 @@ impl Connection {
             v12.set_mtu(mtu);
         }
         on_either!(&mut self.engine, connection => connection.set_mtu(mtu));
+        self.restart_set_mtu(mtu);
         Ok(())
     }
 
@@ -268,6 +269,7 @@ impl Connection {
             v12.datagram_too_big(now, mtu);
         }
         on_either!(&mut self.engine, connection => connection.datagram_too_big(now, mtu));
+        self.shake(|shaking| shaking.datagram_too_big(now, mtu));
     }
 
     /// The round trip time of flights and their answers, smoothed as RFC 6298 §2 does, as soon as one was measured. Good as a

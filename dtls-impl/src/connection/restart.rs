@@ -37,6 +37,8 @@ pub(super) struct Restart {
     shaking: Option<Box<Connection>>,
     /// When `shaking` wants to be called.
     wake: Option<Instant>,
+    /// What the path takes, if the application has said so.
+    mtu: Option<usize>,
 }
 
 /// What epoch 0 a datagram begins with.
@@ -54,7 +56,7 @@ impl Restart {
         let Cookies::Required { .. } = config.cookies else { return None };
         let seed = Seed(Entropy::beside(seed).array());
         let config = Arc::clone(config);
-        Some(Box::new(Self { config, seed, random: None, listening: None, shaking: None, wake: None }))
+        Some(Box::new(Self { config, seed, random: None, listening: None, shaking: None, wake: None, mtu: None }))
     }
 
     /// A server like the first, for the client at the same address.
@@ -62,7 +64,12 @@ impl Restart {
         let mut entropy = Entropy::new(&self.seed);
         self.seed = Seed(entropy.array());
         let seed = Seed(entropy.array());
-        Box::new(Connection::new_server(Arc::clone(&self.config), peer_address, &seed, now))
+        let mut connection = Connection::new_server(Arc::clone(&self.config), peer_address, &seed, now);
+        if let Some(mtu) = self.mtu {
+            // It was good for the connection before.
+            let _ = connection.set_mtu(mtu);
+        }
+        Box::new(connection)
     }
 
     fn is_of_shaking(&self, random: [u8; RANDOM_LEN]) -> bool {
@@ -144,7 +151,7 @@ impl Connection {
     }
 
     /// Has the handshake do something, and sees what has become of it.
-    fn shake(&mut self, act: impl FnOnce(&mut Self)) {
+    pub(super) fn shake(&mut self, act: impl FnOnce(&mut Self)) {
         let Some(restart) = &mut self.restart else { return };
         let Some(mut shaking) = restart.shaking.take() else { return };
         restart.wake = None;
@@ -196,6 +203,16 @@ impl Connection {
     pub(super) fn forget_restart(&mut self) {
         if let Some(restart) = &mut self.restart {
             (restart.listening, restart.shaking, restart.wake) = (None, None, None);
+        }
+    }
+
+    /// The path takes so much from now on, whoever is at its other end.
+    pub(super) fn restart_set_mtu(&mut self, mtu: usize) {
+        if let Some(restart) = &mut self.restart {
+            restart.mtu = Some(mtu);
+            for connection in restart.listening.iter_mut().chain(&mut restart.shaking) {
+                let _ = connection.set_mtu(mtu);
+            }
         }
     }
 

@@ -426,6 +426,22 @@ fn a_hello_from_another_address_is_not_heard() {
     }
 }
 
+/// What the application knows of the path holds for the next client on it, too.
+#[test]
+fn the_path_takes_what_it_took() {
+    for configs in all_kinds() {
+        let mut pair = established(configs.clone());
+        pair.server.set_mtu(300).unwrap();
+        pair.replace_client(configs.0, 3);
+        let sent = pair.sent.len();
+        run(&mut pair, secs(5));
+        assert_eq!(restarts(&pair), 1, "{}", pair.story());
+        let of_server = pair.sent[sent..].iter().filter(|sent| sent.from == Side::Server);
+        assert!(of_server.map(|sent| sent.bytes.len()).all(|len| len <= 300), "{}", pair.story());
+        assert!(pair.server.data_len_max() < 300);
+    }
+}
+
 #[test]
 fn closing_ends_a_restart_too() {
     for configs in all_kinds() {
