@@ -14,6 +14,9 @@ pub mod trace;
 
 pub mod addresses;
 
+#[cfg(feature = "async")]
+pub mod net;
+
 pub mod stack;
 
 pub mod dissect;

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use ::tokio::net::UdpSocket;
 use ::tokio::sync::{mpsc, oneshot};
 use ::tokio::time::sleep_until;
 
 use super::Error;
 use super::directory::Directory;
 use super::listener::Limits;
+use super::socket::Socket;
 use super::stream::{Received, Stream};
 use super::system::{Clock, seed};
 use crate::{Connection, Event, Instant, Negotiated, Output, ServerConfig};
@@ -67,7 +67,7 @@ pub(super) struct Serving {
 }
 
 pub(super) struct Driver {
-    socket: Arc<UdpSocket>,
+    socket: Arc<dyn Socket>,
     clock: Clock,
     slots: BTreeMap<u64, Slot>,
     directory: Directory,
@@ -87,7 +87,7 @@ pub(super) struct Driver {
 impl Driver {
     /// `connection_id_len` is that of every connection's.
     pub(super) fn new(
-        socket: Arc<UdpSocket>,
+        socket: Arc<dyn Socket>,
         connection_id_len: Option<usize>,
         clock: Clock,
         (requester, requests): (mpsc::WeakUnboundedSender<Request>, mpsc::UnboundedReceiver<Request>),

@@ -10,6 +10,7 @@ use ::tokio::sync::mpsc;
 
 use super::Error;
 use super::driver::{Driver, Request, Serving};
+use super::socket::Socket;
 use super::stream::Stream;
 use super::system::Clock;
 use crate::ServerConfig;
@@ -49,7 +50,7 @@ impl Listener {
 
     /// Serves on a socket that is there. Fails with [`Error::Dtls`] if the configuration cannot work: one
     /// connection ID for all connections is none.
-    pub fn with_socket(socket: UdpSocket, config: Arc<ServerConfig>, limits: Limits) -> Result<Self, Error> {
+    pub fn with_socket(socket: impl Socket, config: Arc<ServerConfig>, limits: Limits) -> Result<Self, Error> {
         config.check()?;
         let connection_id = &config.common.connection_id;
         if matches!(connection_id, ConnectionId::Use(one) if !one.is_empty()) {

@@ -41,6 +41,7 @@
 mod directory;
 mod driver;
 mod listener;
+mod socket;
 mod stream;
 mod system;
 
@@ -48,6 +49,7 @@ use core::fmt;
 use std::io;
 
 pub use self::listener::{Limits, Listener};
+pub use self::socket::Socket;
 pub use self::stream::{ResumeOptions, Stream};
 
 /// Why an operation on a socket failed.

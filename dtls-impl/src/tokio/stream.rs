@@ -10,6 +10,7 @@ use ::tokio::sync::{mpsc, oneshot};
 
 use super::Error;
 use super::driver::{Command, Driver, Outcome, Request};
+use super::socket::Socket;
 use super::system::{Clock, seed};
 use crate::{ClientConfig, ClientSession, Connection, Negotiated};
 
@@ -88,7 +89,7 @@ impl Stream {
     /// As [`connect`](Self::connect) or, with options, [`resume`](Self::resume), over a socket that is there and is used
     /// for nothing else. A caller that no longer waits ends the handshake.
     pub async fn over(
-        socket: UdpSocket,
+        socket: impl Socket,
         server: SocketAddr,
         config: Arc<ClientConfig>,
         server_name: Option<&str>,

@@ -17,7 +17,7 @@ mod dimpl;
 #[cfg(any(feature = "dimpl", feature = "rtc-dtls"))]
 mod key_log;
 mod last;
-#[cfg(any(feature = "dimpl", feature = "rtc-dtls"))]
+#[cfg(any(feature = "dimpl", feature = "rtc-dtls", feature = "async"))]
 mod listener;
 mod native;
 mod options;
@@ -32,6 +32,8 @@ mod rtc;
 pub enum Determinism {
     /// Nothing: a program in real time.
     WallClock,
+    /// The same instants on the millisecond steps of tokio's timers.
+    TokioMs,
     /// The same instants and sizes up to what unseedable randomness moves; never a byte golden.
     Timing,
     /// The same bytes.
@@ -42,6 +44,7 @@ impl fmt::Display for Determinism {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::WallClock => "wall-clock",
+            Self::TokioMs => "tokio-ms",
             Self::Timing => "timing",
             Self::Bytes => "bytes",
         })
@@ -94,9 +97,20 @@ pub fn mutants() -> Vec<Arc<dyn Stack>> {
     native::Native::mutants().values().map(|mutant| Arc::new(*mutant) as Arc<dyn Stack>).collect()
 }
 
+/// Async stacks, on a paused clock. Left out of the registry like plugins: [`get`] finds them.
+#[cfg(feature = "async")]
+fn asynchronous() -> Vec<Arc<dyn Stack>> {
+    vec![Arc::new(native::NativeTokio)]
+}
+
+#[cfg(not(feature = "async"))]
+fn asynchronous() -> Vec<Arc<dyn Stack>> {
+    Vec::new()
+}
+
 /// The stack called `name`, mutants and plugins included.
 pub fn get(name: &str) -> Result<Arc<dyn Stack>, NoStack> {
-    let stacks = registry();
+    let stacks: Vec<_> = registry().into_iter().chain(asynchronous()).collect();
     if let Some(stack) = stacks.iter().find(|stack| stack.name() == name) {
         return Ok(Arc::clone(stack));
     }

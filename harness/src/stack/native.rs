@@ -4,6 +4,8 @@
 
 mod endpoint;
 mod settings;
+#[cfg(feature = "async")]
+mod tokio;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,6 +16,8 @@ use dtls_impl::{ClientSession, Connection, Instant, Mutation, Seed, ServerConfig
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
+#[cfg(feature = "async")]
+pub(super) use self::tokio::NativeTokio;
 use super::options::{features_refused, suites_missing};
 use super::{Determinism, Stack};
 use crate::endpoint::{Dtls, Endpoint, EndpointConfig, Listener, Role, Session};
