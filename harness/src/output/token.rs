@@ -1,7 +1,8 @@
 //! The token of a run: one word, safe in any shell, that names everything the run is a function of.
 //!
 //! `wt1.<topic>/<behaviour>.<digest>.<client>.<server>.<seed>.<hash>`: version of the format, scenario, first eight hex
-//! digits of its file's SHA-256, the two stacks, the seed, and the hash of the trace, `-` if it is not the same twice.
+//! digits of its file's SHA-256, the two stacks, the seed, and the hash of the trace, `-` if it is not the same twice. The
+//! dot of a stack's version is a `_` here: `openssl@3_6`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -39,6 +40,7 @@ impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { scenario, digest, client, server, seed, hash } = self;
         let digest = u32::from_be_bytes(*digest);
+        let (client, server) = (client.replace('.', "_"), server.replace('.', "_"));
         write!(f, "{VERSION}.{scenario}.{digest:08x}.{client}.{server}.{seed}.")?;
         match hash {
             Some(hash) => write!(f, "{hash:016x}"),
@@ -92,8 +94,8 @@ impl FromStr for Token {
         let [_, scenario, digest, client, server, seed, hash] = parts[..] else { return Err(TokenError::Form) };
         let part = |part, found: &str, wanted| TokenError::Part { part, found: found.to_owned(), wanted };
         let name = |name, found: &str| {
-            let wanted = "a name of letters, digits, `-`, `_` and `+`";
-            let good = !found.is_empty() && found.chars().all(|c| c.is_ascii_alphanumeric() || "-_+".contains(c));
+            let wanted = "a name of letters, digits, `-`, `_`, `+` and `@`";
+            let good = !found.is_empty() && found.chars().all(|c| c.is_ascii_alphanumeric() || "-_+@".contains(c));
             if good { Ok(found.to_owned()) } else { Err(part(name, found, wanted)) }
         };
         let (topic, behaviour) =
@@ -107,8 +109,8 @@ impl FromStr for Token {
         Ok(Self {
             scenario: format!("{topic}/{behaviour}"),
             digest: u32::try_from(digest).expect("8 hex digits").to_be_bytes(),
-            client: name("client", client)?,
-            server: name("server", server)?,
+            client: name("client", client)?.replace('_', "."),
+            server: name("server", server)?.replace('_', "."),
             seed: seed.parse().map_err(|_| part("seed", seed, "a number from 0 to 2^64 - 1"))?,
             hash,
         })
@@ -130,7 +132,7 @@ mod tests {
             scenario: "loss/flight-4_lost".to_owned(),
             digest: [0x01, 0xab, 0, 0xff],
             client: "native+no-backoff".to_owned(),
-            server: "dimpl".to_owned(),
+            server: "openssl@3.6".to_owned(),
             seed: u64::MAX,
             hash: Some(0x0123),
         }
@@ -147,7 +149,7 @@ mod tests {
     #[test]
     fn a_token_needs_no_quotes_in_a_shell() {
         let text = token().to_string();
-        assert!(text.chars().all(|c| c.is_ascii_alphanumeric() || "-_+./".contains(c)), "{text}");
+        assert!(text.chars().all(|c| c.is_ascii_alphanumeric() || "-_+@./".contains(c)), "{text}");
     }
 
     #[test]
