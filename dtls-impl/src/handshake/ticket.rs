@@ -19,6 +19,9 @@ const NONCE_LEN: usize = 12;
 /// First byte of the content of a ticket for DTLS 1.3.
 const VERSION_13: u8 = 0x13;
 
+/// The same, of a session with an application's protocol.
+const VERSION_13_WITH_PROTOCOL: u8 = 0x93;
+
 /// Seals `content` under the newest key: nonce, ciphertext, tag. Nonces are random: with 96 bits, a key is good for
 /// 2^32 tickets.
 pub(crate) fn seal(
@@ -70,15 +73,16 @@ pub(crate) struct Ticket13 {
 impl Ticket13 {
     pub(crate) fn to_content(&self) -> Secret {
         Secret::new(body_of(|w: &mut Writer| {
-            w.u8(VERSION_13);
+            w.u8(if self.alpn.is_some() { VERSION_13_WITH_PROTOCOL } else { VERSION_13 });
             w.u16(self.suite.0);
             w.bytes(&self.began.to_be_bytes());
             w.bytes(&self.issued.to_be_bytes());
             w.bytes(&self.lifetime.to_be_bytes());
             w.bytes(&self.age_add.to_be_bytes());
             w.bytes(&self.early_data_max.to_be_bytes());
-            // No protocol has an empty name.
-            w.vec8(|w| w.bytes(self.alpn.as_deref().unwrap_or_default()));
+            if let Some(name) = &self.alpn {
+                w.vec8(|w| w.bytes(name));
+            }
             w.vec8(|w| w.bytes(self.psk.expose()));
             self.client.emit(w);
         }))
@@ -86,9 +90,11 @@ impl Ticket13 {
 
     pub(crate) fn from_content(content: &Secret) -> Option<Self> {
         let read = |r: &mut Reader<'_>| -> Result<Self, ParseError> {
-            if r.u8()? != VERSION_13 {
-                return Err(ParseError::BadValue);
-            }
+            let has_protocol = match r.u8()? {
+                VERSION_13 => false,
+                VERSION_13_WITH_PROTOCOL => true,
+                _ => return Err(ParseError::BadValue),
+            };
             Ok(Self {
                 suite: CipherSuite(r.u16()?),
                 began: u64::from_be_bytes(r.array()?),
@@ -96,7 +102,7 @@ impl Ticket13 {
                 lifetime: u32::from_be_bytes(r.array()?),
                 age_add: u32::from_be_bytes(r.array()?),
                 early_data_max: u32::from_be_bytes(r.array()?),
-                alpn: Some(r.vec8()?.to_vec()).filter(|name| !name.is_empty()),
+                alpn: if has_protocol { Some(r.vec8()?.to_vec()) } else { None },
                 psk: Secret::new(r.vec8()?.to_vec()),
                 client: PeerIdentity::parse(r)?,
             })
@@ -147,6 +153,8 @@ mod tests {
         let sealed = seal(&old, &*provider, &mut entropy, ticket().to_content().expose()).unwrap();
         let opened = open(&old, &*provider, &sealed).unwrap();
         assert_eq!(Ticket13::from_content(&opened), Some(ticket()));
+        let without = Ticket13 { alpn: None, ..ticket() };
+        assert_eq!(Ticket13::from_content(&without.to_content()), Some(without));
         let rotated = old.rotated([2; 32], 1);
         assert!(open(&rotated, &*provider, &sealed).is_some());
         assert!(open(&rotated.rotated([3; 32], 1), &*provider, &sealed).is_none());
