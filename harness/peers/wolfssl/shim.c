@@ -126,7 +126,6 @@ static const char *table_unsupported(const wt_config *config) {
     static __thread char text[128];
     int v13 = config->version == WT_V13, server = config->role == WT_SERVER;
     if (!v13 && server && !config->cookie) return "its server always sends a HelloVerifyRequest";
-    if (v13 && config->credentials == WT_BY_ECDHE_PSK) return "has no ECDHE_PSK cipher suite in DTLS 1.3";
     for (size_t i = 0; i < config->suites_len; i++)
         if (!has_suite(config->suites[i], config)) {
             snprintf(text, sizeof text, "has no cipher suite %s for these credentials", config->suites[i]);
@@ -361,6 +360,10 @@ static const char *configure(wt_context *context, const wt_config *config) {
         if (is_13(context)) wolfSSL_CTX_set_psk_server_tls13_callback(ctx, on_server_psk_13);
         else wolfSSL_CTX_set_psk_server_callback(ctx, on_server_psk);
     }
+    /* In 1.3 the key exchange beside a pre-shared key is a matter of the mode, not of the suite. */
+    if (is_13(context) && config->credentials == WT_BY_ECDHE_PSK && !config->psk_modes[0] &&
+        wolfSSL_CTX_only_dhe_psk(ctx) != 0)
+        return "takes no such PSK mode";
     if (config->psk_modes[0] && !config->psk_modes[1]) {
         int ke = config->psk_modes[0] == WT_PSK_KE;
         if ((ke ? wolfSSL_CTX_no_dhe_psk(ctx) : wolfSSL_CTX_only_dhe_psk(ctx)) != 0) return "takes no such PSK mode";
